@@ -1,0 +1,2 @@
+// Package chain holds the block index and the best branch.
+package chain
