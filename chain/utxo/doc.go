@@ -1,0 +1,2 @@
+// Package utxo keeps the set of unspent transaction outputs.
+package utxo
