@@ -18,6 +18,10 @@ type RuleError struct {
 	Rule   Rule
 	Detail string // observed and allowed values, for people
 
+	// Note completes the rule's text where Core's reject reason has a
+	// variable part: "(0x00000001)", " (Script failed ...)". Else empty.
+	Note string
+
 	// Mutated says that the fault may lie in this copy of the block only:
 	// another body with the same header may be valid (a merkle root or
 	// witness that does not match). The block hash must not be condemned.
@@ -29,10 +33,14 @@ type RuleError struct {
 
 func (e *RuleError) Error() string {
 	if e.Detail == "" {
-		return string(e.Rule)
+		return e.Reason()
 	}
-	return string(e.Rule) + ": " + e.Detail
+	return e.Reason() + ": " + e.Detail
 }
+
+// Reason is Bitcoin Core's reject reason in full, as RPC replies show it.
+// Unlike Rule it is not from a closed set.
+func (e *RuleError) Reason() string { return string(e.Rule) + e.Note }
 
 // Unwrap makes errors.Is work on both the rule and the cause.
 func (e *RuleError) Unwrap() []error {
@@ -48,6 +56,11 @@ var ErrNotYet = errors.New("time-too-new")
 
 func broke(rule Rule, format string, args ...any) error {
 	return &RuleError{Rule: rule, Detail: fmt.Sprintf(format, args...)}
+}
+
+// mutated is broke for a fault that may lie in this copy of the block only.
+func mutated(rule Rule, format string, args ...any) error {
+	return &RuleError{Rule: rule, Detail: fmt.Sprintf(format, args...), Mutated: true}
 }
 
 // AsRule returns the RuleError inside err, or nil when err is nil or means
