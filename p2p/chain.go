@@ -1,0 +1,89 @@
+package p2p
+
+import (
+	"context"
+	"math/big"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+)
+
+// BlockInfo is what the peers' code needs to know of a block in the index.
+type BlockInfo struct {
+	Hash     chainhash.Hash
+	Prev     chainhash.Hash
+	Height   int32
+	Time     time.Time // of the header
+	Work     *big.Int  // of the branch up to and with this block; not modified
+	HaveData bool      // its body is stored
+	Invalid  bool      // it, or one of its ancestors, breaks a rule
+}
+
+// Chain is what the peers' code asks of the block chain. All methods are
+// safe for concurrent use and, except the two Accept methods, quick.
+type Chain interface {
+	// Best returns the tip of the best branch: all its bodies are connected.
+	Best() BlockInfo
+	// BestHeader returns the header with most work that is not invalid.
+	BestHeader() BlockInfo
+	// Lookup returns the block with this hash, if its header is known.
+	Lookup(hash chainhash.Hash) (BlockInfo, bool)
+	// Ancestor returns the ancestor at height of the block with this hash
+	// (the block itself at its own height).
+	Ancestor(hash chainhash.Hash, height int32) (BlockInfo, bool)
+	// Locator returns hashes from the given block back to genesis, dense
+	// at first, then exponentially sparse.
+	Locator(from chainhash.Hash) []chainhash.Hash
+	// HeadersAfter returns at most max headers of the best branch that
+	// follow the first locator hash on it, up to and with stop.
+	HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, max int) []wire.BlockHeader
+	// AcceptHeaders judges headers, each the child of the one before, and
+	// keeps the good ones up to the first that fails. It returns the last
+	// one kept or already known.
+	AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (BlockInfo, error)
+	// AcceptBlock judges and stores a block whose header is known and
+	// connects what then is best. nil: the block breaks no rule so far.
+	AcceptBlock(ctx context.Context, block *consensus.Block) error
+	// ReadRawBlock returns the encoded body of a stored block.
+	ReadRawBlock(hash chainhash.Hash) ([]byte, error)
+}
+
+// Pool is what the peers' code asks of the transaction pool. All methods
+// are safe for concurrent use.
+type Pool interface {
+	// Accept judges a transaction and keeps it if it is good. A
+	// *consensus.RuleError counts against the peer that sent it, a
+	// *RefusedError does not but is remembered for a while, and any other
+	// error means that nothing could be decided.
+	Accept(ctx context.Context, tx *consensus.Tx) error
+	// Have reports whether the pool holds the transaction, or needs it no
+	// more (it waits for its parents, or was confirmed lately).
+	Have(wtxid chainhash.Hash) bool
+	// Get returns a transaction of the pool.
+	Get(wtxid chainhash.Hash) (*consensus.Tx, bool)
+	// GetByTxID is Get by the hash without witness, by which children name
+	// their parents.
+	GetByTxID(txid chainhash.Hash) (*consensus.Tx, bool)
+	// WTxIDs returns at most max transactions of the pool, parents before
+	// children. They are announced to a peer that has just connected.
+	WTxIDs(max int) []chainhash.Hash
+}
+
+// RefusedError is what Pool.Accept returns for a transaction that breaks no
+// consensus rule but is not wanted here: policy, a conflict, an unknown
+// parent. The peer that sent it is not blamed.
+type RefusedError struct {
+	Err error
+
+	// Missing holds the txids of parents that are not known, where that is
+	// the reason. The sender is asked for them.
+	Missing []chainhash.Hash
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }

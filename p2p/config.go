@@ -1,0 +1,84 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/p2p/addrbook"
+)
+
+// Config holds all that a Network is given. Fields without a comment on
+// their absence are required.
+type Config struct {
+	Params *params.Params
+	Key    *btcec.PrivateKey // identity of this node
+	Chain  Chain
+	Pool   Pool
+	Book   *addrbook.Book // known addresses; loaded and stored by Run
+
+	// Listeners are served, and closed, by Run. None: no inbound sessions.
+	Listeners []net.Listener
+
+	// Dial opens a stream to "host:port".
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+
+	// MayConnect decides who may have a session; the text of its error is
+	// told to the peer. nil: everybody.
+	MayConnect func(xonly [32]byte) error
+
+	// Connect, if not empty, holds the only peers that are dialled.
+	Connect []Address
+	// AddNodes are dialled besides those that the address book knows.
+	AddNodes []Address
+	// External holds addresses "host:port" under which peers reach this
+	// node, told to them. Empty: the node does not make itself known.
+	External []string
+
+	UserAgent   string // "name/version", shown to peers; may be empty
+	MaxInbound  int    // sessions; 0: 117
+	MaxOutbound int    // sessions to addresses from the book; 0: 8
+
+	Now     func() time.Time
+	Rand    *rand.Rand // jitter and choice of peers; used under a lock
+	Log     *slog.Logger
+	Metrics *Metrics // nil: not counted
+}
+
+const (
+	defaultMaxInbound  = 117
+	defaultMaxOutbound = 8
+)
+
+// withDefaults checks that everything required is there and fills in the rest.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Params == nil:
+		return c, errors.New("p2p: no chain parameters")
+	case c.Key == nil:
+		return c, errors.New("p2p: no identity key")
+	case c.Chain == nil || c.Pool == nil || c.Book == nil:
+		return c, errors.New("p2p: chain, pool and address book are required")
+	case c.Dial == nil || c.Now == nil || c.Rand == nil || c.Log == nil:
+		return c, errors.New("p2p: dialler, clock, randomness and log are required")
+	case c.MaxInbound < 0 || c.MaxOutbound < 0:
+		return c, errors.New("p2p: limits of sessions must not be negative")
+	}
+	if c.MaxInbound == 0 {
+		c.MaxInbound = defaultMaxInbound
+	}
+	if c.MaxOutbound == 0 {
+		c.MaxOutbound = defaultMaxOutbound
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	c.Log = c.Log.With("pkg", "p2p")
+	return c, nil
+}
