@@ -1,0 +1,267 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+)
+
+// Rules about a block's place in the tree.
+const (
+	// RuleBadParent: a block on top of one that breaks a rule.
+	RuleBadParent consensus.Rule = "bad-prevblk"
+	// RuleKnownInvalid: the block is known to break a rule.
+	RuleKnownInvalid consensus.Rule = "duplicate-invalid"
+)
+
+// AcceptHeaders adds headers, each the child of the one before, to the
+// index. It returns the last header that is in the index afterwards, also
+// when a later one was refused: with a *consensus.RuleError, or with an
+// error that says that no decision was possible (ErrUnknownParent,
+// consensus.ErrNotYet, storage).
+func (c *Chain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (BlockInfo, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	var last BlockInfo
+	for i := range headers {
+		if err := ctx.Err(); err != nil {
+			return last, err
+		}
+		n, err := c.acceptHeader(&headers[i])
+		if err != nil {
+			return last, fmt.Errorf("header %v: %w", headers[i].BlockHash(), err)
+		}
+		last = c.info(n)
+	}
+	return last, nil
+}
+
+// acceptHeader checks one header and adds it to the index. change held.
+func (c *Chain) acceptHeader(h *wire.BlockHeader) (*node, error) {
+	if err := c.failure.get(); err != nil {
+		return nil, err
+	}
+	hash := h.BlockHash()
+	c.mu.RLock()
+	known, parent := c.index[hash], c.index[h.PrevBlock]
+	knownBad := known != nil && known.failed()
+	parentBad := parent != nil && parent.failed()
+	c.mu.RUnlock()
+	switch {
+	case knownBad:
+		return nil, &consensus.RuleError{Rule: RuleKnownInvalid, Detail: c.whyInvalid(known)}
+	case known != nil:
+		return known, nil
+	}
+	if err := consensus.CheckHeader(h, c.p); err != nil {
+		return nil, err
+	}
+	switch {
+	case parent == nil:
+		return nil, ErrUnknownParent
+	case parentBad:
+		return nil, &consensus.RuleError{Rule: RuleBadParent, Detail: c.whyInvalid(parent)}
+	}
+	if err := consensus.CheckHeaderContext(h, parent, c.p); err != nil {
+		return nil, err
+	}
+	if err := consensus.CheckHeaderTime(h, c.cfg.Now(), c.p); err != nil {
+		return nil, err
+	}
+	n := newNode(h, hash, parent)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.index[hash] = n
+	c.touch(n)
+	if n.work.Cmp(c.bestHeader.work) > 0 {
+		c.bestHeader = n
+	}
+	c.cfg.Metrics.headers.Set(float64(c.bestHeader.height))
+	return n, nil
+}
+
+// AcceptBlock checks b and adds it to the chain; the best branch follows.
+// It returns an error that holds a *consensus.RuleError when b breaks a
+// rule, and any other error when no decision was possible: then the same
+// block may be offered again.
+func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	result, err := c.acceptBlock(ctx, b)
+	if err != nil || result == ResultOrphan || result == ResultDuplicate {
+		return result, err
+	}
+	c.adoptOrphans(ctx, b)
+	return result, nil
+}
+
+// acceptBlock is AcceptBlock without the orphans that b may free.
+func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.acceptHeader(&b.Header)
+	if errors.Is(err, ErrUnknownParent) {
+		if err := consensus.CheckBlock(b, c.p); err != nil {
+			return 0, err
+		}
+		c.orphans.add(b)
+		return ResultOrphan, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if n.status&statusData != 0 { // written under change, which we hold
+		return ResultDuplicate, nil
+	}
+	if err := c.checkBody(b, n); err != nil {
+		return 0, err
+	}
+	if err := c.storeBody(b, n); err != nil {
+		return 0, err
+	}
+	if err := c.activateBest(ctx, b); err != nil {
+		return 0, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	switch {
+	case n.failed():
+		return 0, c.invalidLocked(n)
+	case c.onBest(n):
+		return ResultConnected, nil
+	}
+	return ResultSide, nil
+}
+
+// checkBody applies the rules that need no coins. A broken one marks the
+// block invalid, unless another body with the same header may be valid.
+func (c *Chain) checkBody(b *consensus.Block, n *node) error {
+	err := consensus.CheckBlock(b, c.p)
+	if err == nil && n.parent != nil {
+		err = consensus.CheckBlockContext(b, n.parent, c.p)
+	}
+	if rule := consensus.AsRule(err); rule != nil && !rule.Mutated {
+		c.markFailed(n, rule)
+	}
+	return err
+}
+
+// storeBody appends b to the block files and links its node with its
+// ancestors and descendants.
+func (c *Chain) storeBody(b *consensus.Block, n *node) error {
+	var raw bytes.Buffer
+	raw.Grow(b.Size())
+	if err := b.Msg().Serialize(&raw); err != nil {
+		return fmt.Errorf("encode block %v: %w", b.Hash, err)
+	}
+	loc, err := c.store.AppendBlock(b.Hash, raw.Bytes())
+	if err != nil {
+		return c.fatal(fmt.Sprintf("store block %v", b.Hash), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.data, n.txCount = loc, int32(len(b.Txs))
+	n.status |= statusData
+	c.touch(n)
+	c.linkLocked(n)
+	return nil
+}
+
+// linkLocked computes chainTxs of n, and of the descendants that waited for
+// n's body, and makes those that are better than the tip candidates for it.
+func (c *Chain) linkLocked(n *node) {
+	if n.parent != nil && n.parent.chainTxs == 0 {
+		c.unlinked[n.parent] = append(c.unlinked[n.parent], n)
+		return
+	}
+	for todo := []*node{n}; len(todo) > 0; {
+		n, todo = todo[0], todo[1:]
+		n.chainTxs = int64(n.txCount)
+		if n.parent != nil {
+			n.chainTxs += n.parent.chainTxs
+		}
+		c.considerLocked(n)
+		todo = append(todo, c.unlinked[n]...)
+		delete(c.unlinked, n)
+	}
+}
+
+// considerLocked makes n a candidate if it could be the next tip.
+func (c *Chain) considerLocked(n *node) {
+	if n.chainTxs > 0 && !n.failed() && (len(c.best) == 0 || better(n, c.tip())) {
+		c.candidates[n] = struct{}{}
+	}
+}
+
+// adoptOrphans accepts the blocks that waited for b. What is wrong with one
+// of them is no fault of b's: it is logged and the block forgotten.
+func (c *Chain) adoptOrphans(ctx context.Context, b *consensus.Block) {
+	for todo := c.orphans.takeChildren(b.Hash); len(todo) > 0; {
+		orphan := todo[0]
+		todo = todo[1:]
+		if _, err := c.acceptBlock(ctx, orphan); err != nil {
+			c.log.Debug("early block refused", "hash", orphan.Hash, "err", err)
+			continue
+		}
+		todo = append(todo, c.orphans.takeChildren(orphan.Hash)...)
+	}
+}
+
+// markFailed records that n breaks rule, and that its descendants cannot be
+// part of the best branch. n must not be on it.
+func (c *Chain) markFailed(n *node, rule *consensus.RuleError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.status |= statusFailed
+	n.broken = rule
+	c.touch(n)
+	delete(c.candidates, n)
+	for _, d := range c.index {
+		if d.height > n.height && !d.failed() && d.ancestor(n.height) == n {
+			d.status |= statusFailedParent
+			c.touch(d)
+			delete(c.candidates, d)
+		}
+	}
+	c.pickBestHeaderLocked()
+	c.log.Info("block breaks a rule", "hash", n.hash, "height", n.height, "rule", string(rule.Rule), "detail", rule.Detail)
+}
+
+// pickBestHeaderLocked finds the header with the most work again.
+func (c *Chain) pickBestHeaderLocked() {
+	if c.bestHeader != nil && !c.bestHeader.failed() {
+		return
+	}
+	c.bestHeader = c.tip()
+	for _, n := range c.index {
+		if !n.failed() && n.work.Cmp(c.bestHeader.work) > 0 {
+			c.bestHeader = n
+		}
+	}
+}
+
+func (c *Chain) whyInvalid(n *node) string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for at := n; at != nil && at.failed(); at = at.parent {
+		if at.status&statusFailed != 0 {
+			return fmt.Sprintf("block %v at height %d: %s", at.hash, at.height, at.broken)
+		}
+	}
+	return fmt.Sprintf("block %v is invalid", n.hash)
+}
+
+// invalidLocked is the error for a block that turned out to break a rule
+// while it was being connected, or to stand on one that does.
+func (c *Chain) invalidLocked(n *node) error {
+	if n.status&statusFailed != 0 {
+		return n.broken
+	}
+	return &consensus.RuleError{Rule: RuleBadParent, Detail: fmt.Sprintf("block %v stands on an invalid block", n.hash)}
+}

@@ -1,0 +1,221 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/store"
+)
+
+// activateBest makes the best candidate the tip, block by block: first back
+// to the fork by undo data, then forward. fresh, if not nil, is a block
+// that need not be read from disk. When a block on the way breaks a rule it
+// is marked, and the next best candidate is taken. change held.
+//
+// An error means that storage failed, data is missing or ctx is done; the
+// chain is then consistent at some block between the old and the new tip.
+func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) error {
+	moved := false
+	defer func() {
+		if moved {
+			c.settled()
+		}
+	}()
+	reorg := false
+	for {
+		target := c.pickCandidate()
+		if target == nil {
+			break
+		}
+		base := fork(c.tip(), target)
+		if base != c.tip() {
+			reorg = true
+			c.log.Info("reorganisation", "from", c.tip().hash, "height", c.tip().height,
+				"to", target.hash, "toHeight", target.height, "forkHeight", base.height)
+		}
+		for c.tip() != base {
+			if err := c.disconnectTip(ctx); err != nil {
+				return err
+			}
+			moved = true
+		}
+		advanced, err := c.connectTo(ctx, target, fresh)
+		moved = moved || advanced
+		if err != nil {
+			return err
+		}
+	}
+	if reorg {
+		c.cfg.Metrics.reorgs.Inc()
+	}
+	return c.maybeFlush()
+}
+
+// settled tells the subscribers that the best branch rests.
+func (c *Chain) settled() {
+	c.mu.Lock()
+	for n := range c.candidates {
+		if !better(n, c.tip()) {
+			delete(c.candidates, n)
+		}
+	}
+	c.mu.Unlock()
+	c.emit(Event{Kind: Settled, Info: c.Best()})
+}
+
+// pickCandidate returns the block that should be the tip, or nil when the
+// tip already is the best. A tip that was marked as failed gives way to the
+// best block below it.
+func (c *Chain) pickCandidate() *node {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	best := c.tip()
+	for best.failed() {
+		best = best.parent
+	}
+	for n := range c.candidates {
+		if !n.failed() && better(n, best) {
+			best = n
+		}
+	}
+	if best == c.tip() {
+		return nil
+	}
+	return best
+}
+
+// connectTo connects the blocks from the tip, exclusive, to target. It
+// reports whether the tip moved. A block that breaks a rule is marked and
+// ends the walk without an error.
+func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Block) (moved bool, err error) {
+	for c.tip() != target {
+		if err := ctx.Err(); err != nil {
+			return moved, err
+		}
+		n := target.ancestor(c.tip().height + 1)
+		err := c.connectTip(ctx, n, fresh)
+		if rule := consensus.AsRule(err); rule != nil {
+			if rule.Mutated {
+				// The body passed its checks before it was stored, so
+				// only damage on disk can bring us here.
+				return moved, c.fatal("connect", fmt.Errorf("stored block %v does not match its header any more: %v", n.hash, err))
+			}
+			c.markFailed(n, rule)
+			return moved, nil
+		}
+		if errors.Is(err, errLost) {
+			return moved, nil // no longer a candidate until it is fetched again
+		}
+		if err != nil {
+			return moved, err
+		}
+		moved = true
+		if err := c.maybeFlush(); err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
+}
+
+// connectTip makes n, a child of the tip, the tip.
+func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block) error {
+	began := c.cfg.Now()
+	b := fresh
+	if b == nil || b.Hash != n.hash {
+		var err error
+		if b, err = c.loadBody(n); err != nil {
+			return err
+		}
+	}
+	view, spent, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
+	if err != nil {
+		return err
+	}
+	if n.status&statusUndo == 0 {
+		if err := c.storeUndo(n, spent); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	c.cache.Apply(view)
+	n.status |= statusValid
+	c.touch(n)
+	c.best = append(c.best, n)
+	delete(c.candidates, n)
+	c.mu.Unlock()
+	c.cfg.Metrics.connected(n, c.cfg.Now().Sub(began), c.cache)
+	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent})
+	return nil
+}
+
+// disconnectTip makes the parent of the tip the tip.
+func (c *Chain) disconnectTip(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	n := c.tip()
+	if n.parent == nil {
+		return errors.New("the genesis block cannot be disconnected")
+	}
+	b, err := c.loadBody(n)
+	if err != nil {
+		return err
+	}
+	spent, err := c.loadUndo(n, b)
+	if err != nil {
+		return err
+	}
+	view, err := c.disconnectView(b, n, spent)
+	if err != nil {
+		return c.fatal(fmt.Sprintf("disconnect block %v", n.hash), err)
+	}
+	c.mu.Lock()
+	c.cache.Apply(view)
+	c.best = c.best[:len(c.best)-1]
+	c.considerLocked(n)
+	c.mu.Unlock()
+	c.cfg.Metrics.at(n.parent, c.cache)
+	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent})
+	return c.maybeFlush()
+}
+
+// loadBody reads the block of n from disk. A damaged record loses "have
+// data", so that the block is fetched again; it says nothing about whether
+// the block is valid. change held.
+func (c *Chain) loadBody(n *node) (*consensus.Block, error) {
+	b, err := c.readBody(n)
+	var damage *store.DamageError
+	if errors.As(err, &damage) {
+		c.loseBody(n)
+		return nil, errors.Join(errLost, err)
+	}
+	return b, err
+}
+
+// errLost marks a body whose record turned out to be damaged.
+var errLost = errors.New("stored block is damaged and has to be fetched again")
+
+// loseBody forgets the body of n, whose record on disk is damaged. Unless n
+// is on the best branch its descendants wait for the body to come back.
+func (c *Chain) loseBody(n *node) {
+	c.log.Error("block record is damaged, the block has to be fetched again", "hash", n.hash, "height", n.height)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.status &^= statusData
+	c.touch(n)
+	if c.onBest(n) {
+		return
+	}
+	for _, d := range c.index {
+		if d.chainTxs == 0 || d.ancestor(n.height) != n {
+			continue
+		}
+		d.chainTxs = 0
+		delete(c.candidates, d)
+		if d != n {
+			c.unlinked[d.parent] = append(c.unlinked[d.parent], d)
+		}
+	}
+}

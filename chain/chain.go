@@ -1,0 +1,170 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/sigcheck"
+	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/chain/utxo"
+)
+
+// Config is what a Chain is built from. Params, Store and Checker are
+// required; the Chain does not close the Store.
+type Config struct {
+	Params  *params.Params
+	Store   *store.Store
+	Checker *sigcheck.Checker
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics
+
+	// CacheBytes is the budget of the UTXO cache.
+	CacheBytes int64
+
+	// FlushEvery is the longest time that accepted blocks stay unflushed
+	// while Run is active. 0: 5 minutes.
+	FlushEvery time.Duration
+}
+
+// Chain is the block index, the UTXO set and the best branch.
+//
+// Two locks: change serialises everything that alters the chain, and is
+// held through disk access and script checks. mu guards the index, the best
+// branch and the node fields that say so; it is held for short moments
+// only, never while calling out. change is taken before mu.
+type Chain struct {
+	cfg   Config
+	p     *params.Params
+	store *store.Store
+	cache *utxo.Cache
+	log   *slog.Logger
+
+	change sync.Mutex
+	// Guarded by change:
+	orphans  orphans
+	unlinked map[*node][]*node // children with bodies that wait for the key's ancestors' bodies
+
+	mu sync.RWMutex
+	// Guarded by mu:
+	index      map[chainhash.Hash]*node
+	best       []*node // by height; the last one is the tip
+	bestHeader *node
+	candidates map[*node]struct{} // linked, not failed, better than the tip
+	dirty      []*node            // index rows to write with the next flush
+
+	flush   flusher
+	events  events
+	failure failure
+}
+
+// New loads the chain from the store, finishes what an interrupted run left
+// behind, and returns it ready for use. An empty store begins with the
+// genesis block.
+func New(ctx context.Context, cfg Config) (*Chain, error) {
+	if cfg.FlushEvery == 0 {
+		cfg.FlushEvery = 5 * time.Minute
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	c := &Chain{
+		cfg:        cfg,
+		p:          cfg.Params,
+		store:      cfg.Store,
+		cache:      utxo.NewCache(cfg.Store, cfg.CacheBytes),
+		log:        cfg.Log.With("pkg", "chain"),
+		unlinked:   make(map[*node][]*node),
+		index:      make(map[chainhash.Hash]*node),
+		candidates: make(map[*node]struct{}),
+		orphans:    newOrphans(cfg.Params.Limits.BlockSerialized),
+	}
+	c.failure.done = make(chan struct{})
+	if err := c.load(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Run flushes the chain to disk from time to time. It returns nil once ctx
+// is done, and an error as soon as the storage has failed: then nothing may
+// be written any more and the node has to stop.
+func (c *Chain) Run(ctx context.Context) error {
+	tick := time.NewTicker(c.cfg.FlushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.failure.done:
+			return c.failure.get()
+		case <-tick.C:
+			if err := c.Flush(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+// Close flushes what was accepted. The chain must not be used afterwards.
+func (c *Chain) Close() error {
+	err := c.Flush(context.Background())
+	c.flush.running.Wait()
+	return err
+}
+
+// failure remembers the first error that makes the storage unusable.
+type failure struct {
+	mu   sync.Mutex
+	err  error
+	done chan struct{} // closed once err is set
+}
+
+func (f *failure) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *failure) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+		close(f.done)
+	}
+}
+
+// fatal records that the storage failed and returns err. Errors that come
+// from a cancelled context, or that break a rule, are passed through.
+func (c *Chain) fatal(doing string, err error) error {
+	err = fmt.Errorf("%s: %w", doing, err)
+	if consensus.AsRule(err) == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		c.failure.set(err)
+	}
+	return err
+}
+
+// tip is the best block. The caller holds mu or change.
+func (c *Chain) tip() *node { return c.best[len(c.best)-1] }
+
+// onBest reports whether n is on the best branch. mu or change held.
+func (c *Chain) onBest(n *node) bool {
+	return int(n.height) < len(c.best) && c.best[n.height] == n
+}
+
+// touch notes that n's index row must be written. mu held.
+func (c *Chain) touch(n *node) {
+	if !n.dirty {
+		n.dirty = true
+		c.dirty = append(c.dirty, n)
+	}
+}

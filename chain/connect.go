@@ -1,0 +1,174 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/sigcheck"
+	"github.com/charterchain/charter/chain/utxo"
+)
+
+// connectView checks all rules that need coins for b on top of n.parent,
+// which must be the tip, and returns the coin set with b connected as a view
+// that is not applied yet, and the coins it spends. scripts says whether the
+// scripts are to be run; they need not be for a block that was valid before.
+func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, scripts bool) (*utxo.View, [][]consensus.Coin, error) {
+	view := utxo.NewView(c.cache)
+	if err := c.checkNoOverwrite(view, b); err != nil {
+		return nil, nil, err
+	}
+	flags := consensus.ScriptFlags(n.height, b.Hash, c.p)
+	spent, fees, err := c.spendInputs(view, b, n, flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := consensus.CheckCoinbaseAmount(b.Txs[0], n.height, fees, c.p); err != nil {
+		return nil, nil, err
+	}
+	if scripts {
+		spends := make([]sigcheck.Spend, len(spent))
+		for i, coins := range spent {
+			spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
+		}
+		if err := c.cfg.Checker.CheckBlock(ctx, spends, flags); err != nil {
+			return nil, nil, err
+		}
+	}
+	return view, spent, nil
+}
+
+// checkNoOverwrite refuses transactions that would take the place of one
+// with the same id that still has unspent outputs (BIP30), except in the
+// blocks that the chain file names.
+func (c *Chain) checkNoOverwrite(view *utxo.View, b *consensus.Block) error {
+	if c.p.Exceptions[b.Hash].BIP30 {
+		return nil
+	}
+	for _, tx := range b.Txs {
+		for i := range tx.Msg.TxOut {
+			op := wire.OutPoint{Hash: tx.TxID, Index: uint32(i)}
+			_, exists, err := view.Coin(op)
+			if err != nil {
+				return c.fatal(fmt.Sprintf("look up coin %v", op), err)
+			}
+			if exists {
+				return &consensus.RuleError{Rule: consensus.RuleTxOverwrite, Detail: fmt.Sprintf("transaction %v has unspent outputs from an earlier block", tx.TxID)}
+			}
+		}
+	}
+	return nil
+}
+
+// spendInputs moves the block's transactions through the view: inputs
+// exist, are mature and unlocked, amounts and signature operations fit.
+func (c *Chain) spendInputs(view *utxo.View, b *consensus.Block, n *node, flags txscript.ScriptFlags) (spent [][]consensus.Coin, fees int64, err error) {
+	spent = make([][]consensus.Coin, 0, len(b.Txs)-1)
+	var sigOpCost int64
+	for i, tx := range b.Txs {
+		coins, err := view.ConnectTx(tx, n.height, i == 0)
+		if errors.Is(err, utxo.ErrMissing) {
+			return nil, 0, &consensus.RuleError{Rule: consensus.RuleTxMissingInputs, Detail: fmt.Sprintf("transaction %v: %v", tx.TxID, err)}
+		}
+		if err != nil {
+			return nil, 0, c.fatal(fmt.Sprintf("look up inputs of %v", tx.TxID), err)
+		}
+		if i > 0 {
+			fee, err := consensus.CheckTxInputs(tx, coins, n.height, c.p)
+			if err != nil {
+				return nil, 0, fmt.Errorf("transaction %v: %w", tx.TxID, err)
+			}
+			if err := consensus.CheckSequenceLocks(tx, coins, n.parent, c.p); err != nil {
+				return nil, 0, fmt.Errorf("transaction %v: %w", tx.TxID, err)
+			}
+			if fees, err = consensus.AddFees(fees, fee, c.p); err != nil {
+				return nil, 0, err
+			}
+			spent = append(spent, coins)
+		}
+		sigOpCost += consensus.SigOpCost(tx, coins, flags)
+		if sigOpCost > c.p.Limits.BlockSigOpCost {
+			return nil, 0, &consensus.RuleError{Rule: consensus.RuleBlockSigOps, Detail: fmt.Sprintf("signature operations cost %d or more, limit %d", sigOpCost, c.p.Limits.BlockSigOpCost)}
+		}
+	}
+	return spent, fees, nil
+}
+
+// disconnectView returns the coin set as it was before b, the tip's block.
+func (c *Chain) disconnectView(b *consensus.Block, n *node, spent [][]consensus.Coin) (*utxo.View, error) {
+	view := utxo.NewView(c.cache)
+	if err := view.DisconnectBlock(b, n.height, spent); err != nil {
+		return nil, err
+	}
+	return view, nil
+}
+
+// storeUndo appends the undo record of n.
+func (c *Chain) storeUndo(n *node, spent [][]consensus.Coin) error {
+	loc, err := c.store.AppendUndo(n.hash, n.parent.hash, utxo.EncodeUndo(spent))
+	if err != nil {
+		return c.fatal(fmt.Sprintf("store undo data of block %v", n.hash), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.undo = loc
+	n.status |= statusUndo
+	c.touch(n)
+	return nil
+}
+
+// loadUndo reads the coins that the inputs of b, n's block, spent.
+func (c *Chain) loadUndo(n *node, b *consensus.Block) ([][]consensus.Coin, error) {
+	c.mu.RLock()
+	have, loc := n.status&statusUndo != 0, n.undo
+	c.mu.RUnlock()
+	if !have {
+		return nil, fmt.Errorf("undo data of block %v at height %d: %w", n.hash, n.height, ErrNoData)
+	}
+	raw, err := c.store.ReadUndo(loc, n.hash, n.parent.hash)
+	if err != nil {
+		return nil, fmt.Errorf("undo data of block %v: %w", n.hash, err)
+	}
+	inputs := make([]int, len(b.Txs)-1)
+	for i, tx := range b.Txs[1:] {
+		inputs[i] = len(tx.Msg.TxIn)
+	}
+	spent, err := utxo.DecodeUndo(raw, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("undo data of block %v: %w", n.hash, err)
+	}
+	return spent, nil
+}
+
+// CheckProposal reports whether b would be valid on top of the best block,
+// without looking at its proof of work and without changing anything.
+func (c *Chain) CheckProposal(ctx context.Context, b *consensus.Block) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	if err := c.failure.get(); err != nil {
+		return err
+	}
+	tip := c.tip()
+	if b.Header.PrevBlock != tip.hash {
+		return fmt.Errorf("%w: the proposal stands on %v, the best block is %v", ErrNotOnBest, b.Header.PrevBlock, tip.hash)
+	}
+	n := newNode(&b.Header, b.Hash, tip)
+	if err := consensus.CheckHeaderContext(&b.Header, tip, c.p); err != nil {
+		return err
+	}
+	if err := consensus.CheckHeaderTime(&b.Header, c.cfg.Now(), c.p); err != nil {
+		return err
+	}
+	if err := consensus.CheckBlock(b, c.p); err != nil {
+		return err
+	}
+	if err := consensus.CheckBlockContext(b, tip, c.p); err != nil {
+		return err
+	}
+	_, _, err := c.connectView(ctx, b, n, true)
+	return err
+}

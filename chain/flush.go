@@ -1,0 +1,110 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/chain/utxo"
+)
+
+// flusher lets one flush at a time run beside validation.
+type flusher struct {
+	running sync.WaitGroup
+	last    *flushing // the newest one; guarded by Chain.change
+}
+
+// flushing is a frozen state on its way to the disk.
+type flushing struct {
+	frozen *utxo.Frozen
+	rows   []store.IndexRow
+	best   *node
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// maybeFlush starts a flush if the UTXO cache is over its budget. When the
+// one before has not finished, the disk is slower than validation: then it
+// waits. change held.
+func (c *Chain) maybeFlush() error {
+	if !c.cache.OverBudget() {
+		return nil
+	}
+	_, err := c.startFlush()
+	return err
+}
+
+// Flush writes everything that was accepted so far to disk and returns once
+// it is there.
+func (c *Chain) Flush(ctx context.Context) error {
+	c.change.Lock()
+	f, err := c.startFlush()
+	c.change.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// startFlush freezes the state at the tip and writes it in the background,
+// after any earlier flush. change held.
+func (c *Chain) startFlush() (*flushing, error) {
+	if last := c.flush.last; last != nil {
+		<-last.done
+	}
+	if err := c.failure.get(); err != nil {
+		return nil, err
+	}
+	f := &flushing{best: c.tip(), done: make(chan struct{})}
+	if f.frozen = c.cache.Freeze(); f.frozen == nil {
+		return nil, errors.New("chain: a flush is already under way")
+	}
+	c.mu.Lock()
+	for _, n := range c.dirty {
+		f.rows = append(f.rows, store.IndexRow{Hash: n.hash, Value: encodeRow(n)})
+		n.dirty = false
+	}
+	c.dirty = nil
+	c.mu.Unlock()
+	c.flush.last = f
+	c.flush.running.Add(1)
+	go func() {
+		defer c.flush.running.Done()
+		defer close(f.done)
+		began := c.cfg.Now()
+		if f.err = c.writeFlush(f); f.err == nil {
+			c.cache.Release(f.frozen)
+			c.cfg.Metrics.flush.Observe(c.cfg.Now().Sub(began).Seconds())
+			c.log.Debug("flushed", "height", f.best.height, "hash", f.best.hash, "took", c.cfg.Now().Sub(began))
+		}
+	}()
+	return f, nil
+}
+
+// writeFlush keeps the order of writes: files, index, chainstate. Each
+// refers only to what the one before has made durable.
+func (c *Chain) writeFlush(f *flushing) error {
+	if err := c.store.SyncFiles(); err != nil {
+		return c.fatal("flush block files", err)
+	}
+	if err := c.store.WriteIndex(f.rows); err != nil {
+		return c.fatal("flush block index", err)
+	}
+	err := c.store.Commit(store.Commit{
+		Best:   f.best.hash,
+		Height: f.best.height,
+		Meta:   f.frozen.Stats().Encode(),
+		Each:   f.frozen.Each,
+	})
+	if err != nil {
+		return c.fatal(fmt.Sprintf("commit coins at height %d", f.best.height), err)
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+)
+
+// ErrNotOnBest is returned where a block is expected to stand on the best
+// one and does not.
+var ErrNotOnBest = errors.New("does not stand on the best block")
+
+// RuleByOperator marks a block that an operator declared invalid.
+const RuleByOperator consensus.Rule = "invalidated-by-operator"
+
+// Invalidate treats the block and its descendants as if they broke a rule,
+// until Reconsider. The best branch moves away from them.
+func (c *Chain) Invalidate(ctx context.Context, hash chainhash.Hash) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	n := c.index[hash] // written under change, which we hold
+	switch {
+	case n == nil:
+		return fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
+	case n.parent == nil:
+		return errors.New("the genesis block cannot be invalidated")
+	case n.failed():
+		return nil
+	}
+	moved := false
+	for c.onBest(n) {
+		if err := c.disconnectTip(ctx); err != nil {
+			if moved {
+				c.settled()
+			}
+			return err
+		}
+		moved = true
+	}
+	c.markFailed(n, &consensus.RuleError{Rule: RuleByOperator})
+	c.rebuildCandidates()
+	if err := c.activateBest(ctx, nil); err != nil {
+		return err
+	}
+	if moved {
+		c.settled()
+	}
+	return nil
+}
+
+// Reconsider takes back what Invalidate, or a broken rule, said of the
+// block, its ancestors and its descendants; they are judged again.
+func (c *Chain) Reconsider(ctx context.Context, hash chainhash.Hash) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	n := c.index[hash]
+	if n == nil {
+		return fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
+	}
+	c.mu.Lock()
+	for _, other := range c.index {
+		related := other.ancestor(n.height) == n || n.ancestor(other.height) == other
+		if related && other.failed() {
+			other.status &^= statusFailed | statusFailedParent
+			other.broken = nil
+			c.touch(other)
+		}
+	}
+	c.bestHeader = c.tip()
+	for _, other := range c.index {
+		if !other.failed() && other.work.Cmp(c.bestHeader.work) > 0 {
+			c.bestHeader = other
+		}
+	}
+	c.mu.Unlock()
+	c.rebuildCandidates()
+	return c.activateBest(ctx, nil)
+}
+
+// rebuildCandidates looks at the whole index for blocks better than the tip.
+func (c *Chain) rebuildCandidates() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.index {
+		c.considerLocked(n)
+	}
+}

@@ -1,0 +1,257 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params/scan"
+	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/chain/utxo"
+)
+
+// load builds the index from the store, adds the records that a killed run
+// left without index rows, and moves the committed state to the best
+// branch. It runs before the chain is shared.
+func (c *Chain) load(ctx context.Context) error {
+	if err := c.loadIndex(); err != nil {
+		return err
+	}
+	row, ok := c.store.Best()
+	if !ok {
+		if len(c.index) > 0 {
+			return errors.New("the block index has rows but the chain state was never committed; start with --reindex-chainstate")
+		}
+		return c.createGenesis()
+	}
+	stats, err := utxo.DecodeStats(row.Meta)
+	if err != nil {
+		return fmt.Errorf("chain state commit %d: %w", row.Generation, err)
+	}
+	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, stats)
+	genesis := c.index[c.p.GenesisHash]
+	if genesis == nil {
+		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
+	}
+	best := c.index[row.Best]
+	if best == nil || best.height != row.Height {
+		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is not in the block index", chainhash.Hash(row.Best), row.Height)}
+	}
+	if err := c.recoverRecords(); err != nil {
+		return err
+	}
+	c.setBest(best)
+	c.linkAll(genesis)
+	c.pickBestHeaderLocked()
+	began := best.height
+	if err := c.activateBest(ctx, nil); err != nil {
+		return fmt.Errorf("move the chain state from height %d to the best branch: %w", began, err)
+	}
+	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache)
+	c.log.Info("chain loaded", "height", c.tip().height, "hash", c.tip().hash, "committed", began, "headers", c.bestHeader.height)
+	return nil
+}
+
+// createGenesis makes the genesis block the first commit of an empty store.
+func (c *Chain) createGenesis() error {
+	b := consensus.NewBlock(c.p.GenesisBlock)
+	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, utxo.Stats{})
+	view := utxo.NewView(c.cache)
+	for _, out := range c.p.GenesisCoins() {
+		// Height 0 and not a coinbase coin: spendable at once.
+		coin := consensus.Coin{Amount: out.Amount, Script: out.Script}
+		if _, err := view.Add(out.OutPoint, coin); err != nil {
+			return fmt.Errorf("genesis output %v: %w", out.OutPoint, err)
+		}
+	}
+	n := newNode(&b.Header, b.Hash, nil)
+	c.index[b.Hash] = n
+	c.bestHeader = n
+	if err := c.storeBody(b, n); err != nil {
+		return err
+	}
+	n.status |= statusValid
+	c.best = []*node{n}
+	clear(c.candidates)
+	c.cache.Apply(view)
+	c.cfg.Metrics.loaded(n, n, c.cache)
+	return c.Flush(context.Background())
+}
+
+// loadIndex reads all rows and connects each node with its parent.
+func (c *Chain) loadIndex() error {
+	rows := make(map[chainhash.Hash]row)
+	children := make(map[chainhash.Hash][]chainhash.Hash)
+	err := c.store.EachIndex(func(r store.IndexRow) error {
+		decoded, err := decodeRow(r.Value)
+		if err != nil {
+			return fmt.Errorf("block index, block %v: %w", chainhash.Hash(r.Hash), err)
+		}
+		hash := chainhash.Hash(r.Hash)
+		if got := decoded.header.BlockHash(); got != hash {
+			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v holds the header of %v", hash, got)}
+		}
+		rows[hash] = decoded
+		children[decoded.header.PrevBlock] = append(children[decoded.header.PrevBlock], hash)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for todo := children[chainhash.Hash{}]; len(todo) > 0; todo = todo[1:] {
+		r := rows[todo[0]]
+		n := newNode(&r.header, todo[0], c.index[r.header.PrevBlock])
+		if n.height != r.height {
+			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v says height %d, its branch says %d", n.hash, r.height, n.height)}
+		}
+		n.status, n.data, n.undo, n.txCount, n.broken = r.status, r.data, r.undo, r.txCount, r.broken
+		c.index[n.hash] = n
+		todo = append(todo, children[n.hash]...)
+	}
+	if len(c.index) != len(rows) {
+		return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("%d of %d rows do not lead to the genesis block", len(rows)-len(c.index), len(rows))}
+	}
+	return nil
+}
+
+// recoverRecords adds what whole block and undo records say beyond the
+// index: a process that was killed wrote them after its last flush. They
+// passed their checks before they were written.
+func (c *Chain) recoverRecords() error {
+	afterData, afterUndo := c.lastLocations()
+	var found []recovered
+	err := c.store.EachBlockRecord(afterData, func(hash [32]byte, loc store.Location, read func() ([]byte, error)) error {
+		raw, err := read()
+		if err != nil {
+			return c.skipDamage("block", hash, err)
+		}
+		msg, err := scan.DecodeBlock(raw, &c.p.Limits)
+		if err != nil {
+			return fmt.Errorf("stored block %v: %w", chainhash.Hash(hash), err)
+		}
+		found = append(found, recovered{msg.Header, hash, int32(len(msg.Transactions)), loc})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover block records: %w", err)
+	}
+	count := c.indexRecovered(found)
+	err = c.store.EachUndoRecord(afterUndo, func(hash, _ [32]byte, loc store.Location, read func() ([]byte, error)) error {
+		if _, err := read(); err != nil {
+			return c.skipDamage("undo", hash, err)
+		}
+		if n := c.index[hash]; n != nil && n.status&statusData != 0 {
+			n.undo = loc
+			n.status |= statusUndo | statusValid
+			c.touch(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover undo records: %w", err)
+	}
+	if count > 0 {
+		c.log.Info("recovered blocks written after the last flush", "count", count)
+	}
+	return nil
+}
+
+// skipDamage passes over a damaged record: its block is fetched again.
+func (c *Chain) skipDamage(kind string, hash chainhash.Hash, err error) error {
+	var damage *store.DamageError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	c.log.Warn("damaged record skipped, the block has to be fetched again", "kind", kind, "hash", hash, "err", err)
+	return nil
+}
+
+// recovered is a whole block record that has no index row.
+type recovered struct {
+	header  wire.BlockHeader
+	hash    chainhash.Hash
+	txCount int32
+	at      store.Location
+}
+
+// indexRecovered gives blocks found on disk their nodes. A block may lie
+// before its parent in the files, so it goes round until nothing is added.
+func (c *Chain) indexRecovered(found []recovered) int {
+	count := 0
+	for {
+		var waiting []recovered
+		for _, r := range found {
+			parent := c.index[r.header.PrevBlock]
+			if parent == nil {
+				waiting = append(waiting, r)
+				continue
+			}
+			n := c.index[r.hash]
+			if n == nil {
+				n = newNode(&r.header, r.hash, parent)
+				if parent.failed() {
+					n.status |= statusFailedParent
+				}
+				c.index[r.hash] = n
+			}
+			n.data, n.txCount = r.at, r.txCount
+			n.status |= statusData
+			c.touch(n)
+			count++
+		}
+		if len(waiting) == 0 || len(waiting) == len(found) {
+			return count
+		}
+		found = waiting
+	}
+}
+
+// lastLocations returns the last block and undo records that have rows.
+func (c *Chain) lastLocations() (data, undo *store.Location) {
+	for _, n := range c.index {
+		if n.status&statusData != 0 && (data == nil || after(n.data, *data)) {
+			loc := n.data
+			data = &loc
+		}
+		if n.status&statusUndo != 0 && (undo == nil || after(n.undo, *undo)) {
+			loc := n.undo
+			undo = &loc
+		}
+	}
+	return data, undo
+}
+
+func after(a, b store.Location) bool {
+	return a.File > b.File || a.File == b.File && a.Offset > b.Offset
+}
+
+// setBest makes the branch of tip the best one.
+func (c *Chain) setBest(tip *node) {
+	c.best = make([]*node, tip.height+1)
+	for n := tip; n != nil; n = n.parent {
+		c.best[n.height] = n
+	}
+	c.bestHeader = tip
+}
+
+// linkAll computes chainTxs, parents first, and the candidates.
+func (c *Chain) linkAll(genesis *node) {
+	children := make(map[*node][]*node, len(c.index))
+	for _, n := range c.index {
+		if n.parent != nil {
+			children[n.parent] = append(children[n.parent], n)
+		}
+	}
+	for todo := []*node{genesis}; len(todo) > 0; todo = todo[1:] {
+		n := todo[0]
+		// On the best branch a body may be gone (damaged): it was here.
+		if n.status&statusData != 0 || c.onBest(n) {
+			c.linkLocked(n)
+		}
+		todo = append(todo, children[n]...)
+	}
+}

@@ -1,0 +1,73 @@
+package chain
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/charterchain/charter/chain/utxo"
+)
+
+// Metrics are the chain's figures for Prometheus.
+type Metrics struct {
+	height     prometheus.Gauge
+	bestTime   prometheus.Gauge
+	headers    prometheus.Gauge
+	work       prometheus.Gauge
+	reorgs     prometheus.Counter
+	connect    prometheus.Histogram
+	flush      prometheus.Histogram
+	coins      prometheus.Gauge
+	cacheBytes prometheus.Gauge
+}
+
+// NewMetrics registers the chain's metrics with reg; nil makes metrics that
+// nobody reads.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "charter_chain_" + name, Help: help})
+	}
+	seconds := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "charter_chain_" + name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
+		})
+	}
+	m := &Metrics{
+		height:   gauge("height", "Height of the best block."),
+		bestTime: gauge("best_block_timestamp_seconds", "Header time of the best block, seconds since 1970."),
+		headers:  gauge("header_height", "Height of the header with the most work."),
+		work:     gauge("work", "Total work of the best branch, in expected hashes."),
+		reorgs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "charter_chain_reorganisations_total", Help: "Times the best branch changed to another one.",
+		}),
+		connect:    seconds("block_connect_seconds", "Time to check and connect a block, scripts included."),
+		flush:      seconds("flush_seconds", "Time to write a frozen state to disk, beside validation."),
+		coins:      gauge("utxo_count", "Unspent outputs as of the best block."),
+		cacheBytes: gauge("utxo_cache_bytes", "Memory that the cache of unspent outputs takes."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes)
+	}
+	return m
+}
+
+// at shows tip as the best block.
+func (m *Metrics) at(tip *node, cache *utxo.Cache) {
+	work, _ := tip.work.Float64()
+	m.height.Set(float64(tip.height))
+	m.bestTime.Set(float64(tip.time))
+	m.work.Set(work)
+	m.coins.Set(float64(cache.Stats().Coins))
+	m.cacheBytes.Set(float64(cache.Size()))
+}
+
+func (m *Metrics) connected(tip *node, took time.Duration, cache *utxo.Cache) {
+	m.connect.Observe(took.Seconds())
+	m.at(tip, cache)
+}
+
+func (m *Metrics) loaded(tip, header *node, cache *utxo.Cache) {
+	m.headers.Set(float64(header.height))
+	m.at(tip, cache)
+}
