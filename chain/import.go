@@ -118,7 +118,7 @@ func (f *frameReader) skipZeros() error {
 		if err != nil {
 			return err
 		}
-		if b != 0 {
+		if b != 0 || f.magic[0] == 0 {
 			return f.r.UnreadByte()
 		}
 		f.offset++

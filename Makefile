@@ -1,0 +1,48 @@
+# make test is all the set-up a fresh clone needs; it takes what it needs
+# through the Go module proxy, and gcc through apt-get where it may.
+
+export GOTOOLCHAIN := local
+export GOFLAGS     := -buildvcs=false
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+
+# The race detector is the one thing that needs a C compiler.
+HAVE_GCC = command -v gcc >/dev/null 2>&1
+
+.PHONY: help build test lint gcc test-unit fuzz bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build both programs, static, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/charterd ./cmd/charter
+
+test: lint gcc ## everything that must be green: format, vet, linter, all tests with the race detector
+	@if $(HAVE_GCC); then $(MAKE) --no-print-directory test-unit RACE=-race; \
+	else echo 'no C compiler: the tests run WITHOUT the race detector'; $(MAKE) --no-print-directory test-unit RACE=; fi
+
+lint: ## gofmt, go vet and staticcheck
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+gcc:
+	@$(HAVE_GCC) || { command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && \
+	  { apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } >/dev/null 2>&1; } || true
+
+test-unit:
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -timeout 20m ./...
+
+FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME (default 30s)
+	@set -e; for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+bench: ## benchmarks of block connect, pool and templates
+	go test -run '^$$' -bench . -benchtime 2s ./chain ./chain/sigcheck ./chain/utxo ./mempool
+
+clean: ## remove what build made
+	rm -rf bin

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/pflag"
+)
+
+// Config holds the settings of a node.
+type Config struct {
+	File    string // the TOML file that was read, if any
+	Chain   string // name of a shipped chain, or path of a chain file
+	DataDir string
+
+	Listen   []string // addresses for peers; none: the chain's port on all interfaces
+	NoListen bool
+	Connect  []string
+	AddNode  []string
+	External []string
+
+	RPCListen  string
+	RPCUser    string
+	RPCPass    string
+	RPCAuth    string // file of user:salt$hash lines
+	Metrics    string
+	PProf      string
+	RPCWorkers int
+
+	Mine        bool
+	MineThreads int
+	MineAddress string
+
+	LoadBlock []string
+	DBCache   int // MiB
+	Par       int
+
+	MaxMempool int // MiB; 0: the chain file's default
+
+	LogLevel  string
+	LogFormat string
+}
+
+// DefaultDataDir is used where no --datadir is given. home is the user's
+// home folder.
+func DefaultDataDir(home string) string { return filepath.Join(home, ".charter") }
+
+// Register defines every setting as a flag of fs, with its default, and
+// returns where the values will be.
+func Register(fs *pflag.FlagSet, home string) *Config {
+	c := new(Config)
+	fs.StringVar(&c.Chain, "chain", "", "chain file, or the name of a shipped chain (open, bitcoin-regtest, bitcoin-mainnet)")
+	fs.StringVar(&c.DataDir, "datadir", DefaultDataDir(home), "folder for all data; each chain has a folder in it")
+	fs.StringVar(&c.File, "config", "", "TOML file with settings (default DATADIR/charterd.toml, if it exists)")
+
+	fs.StringArrayVar(&c.Listen, "listen", nil, "address to accept peers on, host:port (default: all interfaces, the chain's port); may be repeated")
+	fs.BoolVar(&c.NoListen, "no-listen", false, "accept no peers")
+	fs.StringArrayVar(&c.Connect, "connect", nil, "dial only this peer, [identity@]host:port; may be repeated")
+	fs.StringArrayVar(&c.AddNode, "addnode", nil, "keep a connection to this peer, [identity@]host:port; may be repeated")
+	fs.StringArrayVar(&c.External, "external", nil, "address under which peers reach this node, host:port, told to them; may be repeated")
+
+	fs.StringVar(&c.RPCListen, "rpclisten", "127.0.0.1:8431", "address of JSON-RPC and /ws; TLS is on unless it is a loopback address")
+	fs.StringVar(&c.RPCUser, "rpcuser", "", "RPC user name; prefer the cookie file or --rpcauth")
+	fs.StringVar(&c.RPCPass, "rpcpass", "", "RPC password; visible to other users of this machine, prefer --rpcauth")
+	fs.StringVar(&c.RPCAuth, "rpcauth", "", "file with lines USER:SALT$HASH, as charter rpcauth makes them (mode 0600)")
+	fs.IntVar(&c.RPCWorkers, "rpcworkers", 16, "RPC calls that are worked on at the same time")
+	fs.StringVar(&c.Metrics, "metrics", "127.0.0.1:8432", "address of /metrics, /livez and /readyz; empty: none")
+	fs.StringVar(&c.PProf, "pprof", "", "loopback address for Go's profiler; empty: none")
+
+	fs.BoolVar(&c.Mine, "mine", false, "mine blocks on the CPU")
+	fs.IntVar(&c.MineThreads, "mine-threads", 1, "threads that mine")
+	fs.StringVar(&c.MineAddress, "mine-address", "", "address that mined blocks pay to")
+
+	fs.StringArrayVar(&c.LoadBlock, "loadblock", nil, "import framed blocks (bootstrap.dat, blk files, also .bz2, .gz) at start; may be repeated")
+	fs.IntVar(&c.DBCache, "dbcache", 450, "memory for the UTXO cache and the database, MiB")
+	fs.IntVar(&c.Par, "par", 0, "threads that check scripts; 0: one per core")
+	fs.IntVar(&c.MaxMempool, "maxmempool", 0, "memory for waiting transactions, MiB; 0: the chain file's default")
+
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+	return c
+}
+
+// Validate reports everything that is wrong with the settings, each with
+// its name, value and what is allowed.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(name string, value any, want string) {
+		errs = append(errs, fmt.Errorf("%s = %q: %s", name, fmt.Sprint(value), want))
+	}
+	between := func(name string, value, low, high int) {
+		if value < low || value > high {
+			bad(name, value, fmt.Sprintf("must be between %d and %d", low, high))
+		}
+	}
+	address := func(name, value string) {
+		if err := checkAddress(value); err != nil {
+			bad(name, value, err.Error())
+		}
+	}
+	if c.Chain == "" {
+		bad("chain", c.Chain, "name a chain file or a shipped chain; `charter init NAME` makes a chain file, `charterd dev` needs none")
+	}
+	for _, a := range c.Listen {
+		address("listen", a)
+	}
+	for _, a := range c.External {
+		address("external", a)
+	}
+	address("rpclisten", c.RPCListen)
+	if c.Metrics != "" {
+		address("metrics", c.Metrics)
+	}
+	if c.PProf != "" {
+		address("pprof", c.PProf)
+		if !IsLoopback(c.PProf) {
+			bad("pprof", c.PProf, "the profiler shows memory of the process: only a loopback address is allowed")
+		}
+	}
+	if (c.RPCUser == "") != (c.RPCPass == "") {
+		bad("rpcuser", c.RPCUser, "--rpcuser and --rpcpass go together")
+	}
+	if c.NoListen && len(c.Listen) > 0 {
+		bad("no-listen", c.NoListen, "--no-listen and --listen exclude each other")
+	}
+	if c.Mine && c.MineAddress == "" {
+		bad("mine-address", c.MineAddress, "--mine needs an address to pay to; `charter wallet address` prints one")
+	}
+	between("mine-threads", c.MineThreads, 1, 1024)
+	between("rpcworkers", c.RPCWorkers, 1, 4096)
+	between("dbcache", c.DBCache, 16, 1<<20)
+	between("par", c.Par, 0, 1024)
+	if c.MaxMempool != 0 {
+		between("maxmempool", c.MaxMempool, 5, 1<<20)
+	}
+	if _, err := c.Level(); err != nil {
+		bad("log-level", c.LogLevel, "must be debug, info, warn or error")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		bad("log-format", c.LogFormat, "must be text or json")
+	}
+	return errors.Join(errs...)
+}
+
+// Level is the log level as slog has it.
+func (c *Config) Level() (slog.Level, error) {
+	var l slog.Level
+	err := l.UnmarshalText([]byte(c.LogLevel))
+	return l, err
+}
+
+func checkAddress(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("must be host:port (an IPv6 host in brackets)")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return errors.New("the port must be a number between 0 and 65535")
+	}
+	return nil
+}
+
+// IsLoopback reports whether the host of addr is this machine only.
+func IsLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

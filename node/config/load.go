@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/pflag"
+)
+
+// FileName is the settings file that is read from the data directory where
+// no --config is given.
+const FileName = "charterd.toml"
+
+// envPrefix begins the name of every environment variable of ours.
+const envPrefix = "CHARTER_"
+
+// foreignEnv are variables with our prefix that are no settings of a node.
+var foreignEnv = map[string]bool{"CHARTER_VECTORS": true}
+
+// onlyFlag lists settings that a file cannot hold: they say which file.
+func onlyFlag(name string) bool { return name == "config" || name == "help" }
+
+// Load completes c, which Register returned for fs after the command line
+// was parsed, from the environment (entries NAME=value) and the settings
+// file. It reports all faults at once and validates the result.
+func Load(c *Config, fs *pflag.FlagSet, environ []string) error {
+	given := make(map[string]bool)
+	fs.Visit(func(f *pflag.Flag) { given[f.Name] = true })
+	envErr := applyEnv(fs, environ, given)
+	fileErr := applyFile(c, fs, given)
+	if err := errors.Join(envErr, fileErr); err != nil {
+		return err
+	}
+	return c.Validate()
+}
+
+func applyEnv(fs *pflag.FlagSet, environ []string, given map[string]bool) error {
+	var errs []error
+	sort.Strings(environ)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, envPrefix) || foreignEnv[name] {
+			continue
+		}
+		key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
+		f := fs.Lookup(key)
+		if f == nil || key == "help" {
+			errs = append(errs, fmt.Errorf("environment variable %s: no such setting; `charterd --help` lists them", name))
+			continue
+		}
+		if given[key] {
+			continue
+		}
+		values := []string{value}
+		if f.Value.Type() == "stringArray" {
+			values = strings.Split(value, ",")
+		}
+		if err := set(f, values); err != nil {
+			errs = append(errs, fmt.Errorf("environment variable %s = %q: %w", name, value, err))
+		}
+		given[key] = true
+	}
+	return errors.Join(errs...)
+}
+
+// applyFile reads the settings file, if there is one, and sets what neither
+// the command line nor the environment has set.
+func applyFile(c *Config, fs *pflag.FlagSet, given map[string]bool) error {
+	explicit := c.File != ""
+	if !explicit {
+		c.File = filepath.Join(c.DataDir, FileName)
+	}
+	data, err := os.ReadFile(c.File)
+	if errors.Is(err, os.ErrNotExist) && !explicit {
+		c.File = ""
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("settings file: %w", err)
+	}
+	values, err := parseFile(data)
+	if err != nil {
+		return fmt.Errorf("settings file %s: %w", c.File, err)
+	}
+	var errs []error
+	for _, key := range sortedKeys(values) {
+		f := fs.Lookup(key)
+		if f == nil || onlyFlag(key) {
+			errs = append(errs, fmt.Errorf("settings file %s, key %q: no such setting; `charterd --help` lists them", c.File, key))
+			continue
+		}
+		if given[key] {
+			continue
+		}
+		if err := set(f, values[key]); err != nil {
+			errs = append(errs, fmt.Errorf("settings file %s, key %q: %w", c.File, key, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// parseFile returns the values of each key as they would be written on the
+// command line.
+func parseFile(data []byte) (map[string][]string, error) {
+	var raw map[string]any
+	if err := toml.Unmarshal(data, &raw); err != nil {
+		var decode *toml.DecodeError
+		if errors.As(err, &decode) {
+			line, column := decode.Position()
+			return nil, fmt.Errorf("line %d, column %d: %w", line, column, err)
+		}
+		return nil, err
+	}
+	values := make(map[string][]string, len(raw))
+	for key, v := range raw {
+		switch v := v.(type) {
+		case []any:
+			list := make([]string, 0, len(v))
+			for _, item := range v {
+				list = append(list, fmt.Sprint(item))
+			}
+			values[key] = list
+		case map[string]any:
+			return nil, fmt.Errorf("[%s]: settings have no tables", key)
+		default:
+			values[key] = []string{fmt.Sprint(v)}
+		}
+	}
+	return values, nil
+}
+
+func set(f *pflag.Flag, values []string) error {
+	if f.Value.Type() != "stringArray" && len(values) != 1 {
+		return fmt.Errorf("takes one value, not a list of %d", len(values))
+	}
+	for _, v := range values {
+		if err := f.Value.Set(v); err != nil {
+			return fmt.Errorf("%q is not a valid value (%s): %w", v, f.Value.Type(), err)
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string][]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

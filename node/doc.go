@@ -1,0 +1,2 @@
+// Package node puts the parts of a full node together.
+package node
