@@ -1,2 +1,81 @@
-// Package store keeps blocks, the block index and the chain state on disk.
+// Package store keeps blocks, undo data, the block index and the chain state
+// on disk. It is the only user of LevelDB and of block files. It knows plain
+// bytes and 32-byte hashes only: what they mean is decided above it.
+//
+// # Files
+//
+// Below the data directory of one chain:
+//
+//	lock                 held (flock) while a process uses the directory; names the process
+//	blocks/blkNNNNN.dat  block records, append only
+//	blocks/undoNNNNN.dat undo records, append only
+//	index/               LevelDB: one row per block, value ‖ CRC-32C (u32 little-endian) of key ‖ value
+//	chainstate/          LevelDB: the caller's rows, commit rows and the best pointer
+//
+// A record of a block or undo file, version 1. Records follow each other
+// without gaps; a file grows up to Config.FileSize, or holds one larger record.
+//
+//	field    type      size  meaning
+//	magic    bytes     4     of the chain, as on the wire
+//	length   u32 le    4     bytes of payload
+//	crc      u32 le    4     CRC-32C (Castagnoli) of length ‖ hash ‖ parent ‖ payload
+//	hash     bytes     32    of the block, internal byte order
+//	parent   bytes     32    undo records only: hash of the block's parent
+//	payload  bytes     length
+//
+// Keys of chainstate whose first byte is below 0x10 belong to this package:
+//
+//	0x00 ‖ generation u64 big-endian  commit row
+//	0x01                              best pointer: generation u64 le ‖ SHA-256 of that row's value
+//
+//	commit row  type    size
+//	generation  u64 le  8     1 for the first commit
+//	best        bytes   32    hash of the best block
+//	height      i32 le  4     of the best block
+//	previous    bytes   32    SHA-256 of the previous row's value; zeros for generation 1
+//	meta        bytes   rest  the caller's
+//
+// # Order of writes
+//
+// The caller (1) appends block and undo records, (2) calls SyncFiles, (3)
+// writes index rows, (4) commits the chain state at a block for which 1 to 3
+// are done for everything up to it. Each step is durable when its call
+// returns, except the first. So a kill, a full disk or a torn write at any
+// moment loses nothing that an earlier step reported as done.
+//
+// A commit is one LevelDB transaction. It writes table files and then one
+// manifest record, so it is there as a whole or not at all, and the journal of
+// chainstate stays empty.
+//
+// # Failure
+//
+// After the first error of a write, fsync, rename or removal, wherever it
+// happened (LevelDB's background work included), the store has failed: nothing
+// more reaches the disk, and every later write returns that first error.
+// Reads go on. There is no way back but to close, repair the cause and open
+// again; an fsync that failed once proves nothing when it is repeated.
+//
+// # What Open checks
+//
+//   - LevelDB opens a manifest or journal with a damaged middle as if that
+//     part had never been written. Open therefore reads these logs itself: a
+//     damaged chunk with an intact record behind it is damage, one at the end
+//     is a write that a crash cut short and is left out.
+//   - Commit rows must have consecutive generations, each with the hash of the
+//     one before, and the best pointer must name the last. The newest
+//     KeepCommits rows are kept and exactly so many must be there (all, while
+//     there were fewer commits).
+//   - The newest block file and the newest undo file may end in a torn record,
+//     which is cut off. If that cannot be decided the file is left as it is
+//     and the next record starts a new one.
+//
+// What does not fit is a *DamageError that names file and place. Nothing is
+// repaired by guessing: LevelDB's Recover is never called.
+//
+// # Concurrency
+//
+// All methods of Store may be called by any number of goroutines. Appends,
+// syncs, index writes and commits exclude each other only among their kind.
+// Lock order: commitMu, indexMu, syncMu, then the locks of fileSet, handles
+// and guard, which are leaves.
 package store

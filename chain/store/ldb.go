@@ -1,0 +1,103 @@
+package store
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/util"
+)
+
+var errLevelDBClosed = leveldb.ErrClosed
+
+// database is one LevelDB below the data directory.
+type database struct {
+	*leveldb.DB
+	g    *guard
+	name string // of its folder
+}
+
+// openDB opens, or makes, the database in the folder name of dir. cache is
+// its memory in bytes, files how many tables it may keep open.
+func openDB(g *guard, dir, name string, cache int64, files int) (*database, error) {
+	stor := &ldbStorage{g: g, dir: filepath.Join(dir, name)}
+	if err := checkLogs(stor); err != nil {
+		return nil, err
+	}
+	db, err := leveldb.Open(stor, dbOptions(cache, files))
+	if err != nil {
+		return nil, fromLevelDB(name, err)
+	}
+	return &database{DB: db, g: g, name: name}, nil
+}
+
+// dbOptions: a quarter of the memory is for what is being written (LevelDB
+// holds two such buffers), the rest caches blocks of tables.
+func dbOptions(cache int64, files int) *opt.Options {
+	write := min(max(cache/8, 1<<20), 64<<20)
+	return &opt.Options{
+		BlockCacheCapacity:     int(max(cache-2*write, 1<<20)),
+		WriteBuffer:            int(write),
+		OpenFilesCacheCapacity: files,
+		Filter:                 filter.NewBloomFilter(10), // bits per key: 1 % of lookups of absent keys read a block
+
+		// Reads must not cause writes: compaction by number of seeks does.
+		DisableSeeksCompaction: true,
+
+		// Larger tables: a set of 100 million coins is 10 GB.
+		CompactionTableSize: 8 << 20,
+
+		// Journal chunks and blocks are verified, torn tails are left out.
+		// What that hides, checkLogs finds.
+		Strict: opt.DefaultStrict,
+	}
+}
+
+// close closes the database. After a failure LevelDB may hold locks for
+// ever (a transaction whose commit failed), so nobody waits for it then: the
+// guard keeps it from the disk, and the process is about to end.
+func (d *database) close() error {
+	if d == nil {
+		return nil
+	}
+	if d.g.failed() != nil {
+		go d.DB.Close()
+		return nil
+	}
+	return d.wrap(d.DB.Close())
+}
+
+func (d *database) wrap(err error) error { return fromLevelDB(d.name, err) }
+
+// reader is what a database and its snapshots have in common.
+type reader interface {
+	Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
+	NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
+}
+
+func (d *database) get(r reader, key []byte) ([]byte, bool, error) {
+	v, err := r.Get(key, nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, d.wrap(err)
+	}
+	return v, true, nil
+}
+
+// each calls fn for the rows whose keys start with prefix, in key order. The
+// slices are valid during the call only.
+func (d *database) each(r reader, prefix []byte, fn func(k, v []byte) error) error {
+	it := r.NewIterator(util.BytesPrefix(prefix), nil)
+	defer it.Release()
+	for it.Next() {
+		if err := fn(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	return d.wrap(it.Error())
+}
