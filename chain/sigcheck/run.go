@@ -86,21 +86,27 @@ func (r *run) work(ctx context.Context) {
 	}
 }
 
-// check runs the inputs of j up to the first that fails.
+// check runs the inputs of j up to the first that fails. It recovers from a
+// panic of the engine: see the package's documentation for why.
 func (r *run) check(j job) (err error) {
 	input := j.from
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{TxID: j.tx.spend.TxID, Input: input, Value: v, Stack: debug.Stack()}
+			err = &PanicError{TxID: j.tx.tx.TxID, Input: input, Value: v, Stack: debug.Stack()}
 		}
 	}()
 	for ; input < j.to; input++ {
 		r.checked.Add(1)
-		if err := j.tx.run(input); err != nil {
+		err := j.tx.run(input)
+		switch {
+		case err == nil:
+		case undecidable(err):
+			return fmt.Errorf("run scripts of input %d of transaction %v: %w", input, j.tx.tx.TxID, err)
+		default:
 			return &consensus.RuleError{
 				Rule:   r.rule,
 				Note:   " (" + reason(err) + ")",
-				Detail: fmt.Sprintf("input %d of transaction %v: %v", input, j.tx.spend.TxID, err),
+				Detail: fmt.Sprintf("input %d of transaction %v: %v", input, j.tx.tx.TxID, err),
 				Err:    err,
 			}
 		}

@@ -12,37 +12,48 @@ import (
 // txScripts is a transaction made ready for the engine. Its inputs may be run
 // side by side.
 type txScripts struct {
-	spend *consensus.Tx
+	tx    *consensus.Tx
 	coins []consensus.Coin
 	flags txscript.ScriptFlags
 
-	once    sync.Once // guards the fields below
-	hashes  *txscript.TxSigHashes
+	// shared computes what all inputs have in common, once. Should that
+	// panic it does so for every input, and none is judged by half of it.
+	shared func() *shared
+}
+
+// shared is what all inputs of a transaction have in common.
+type shared struct {
 	fetcher txscript.PrevOutputFetcher
+	hashes  *txscript.TxSigHashes
 }
 
 func newTxScripts(s Spend, flags txscript.ScriptFlags) *txScripts {
-	return &txScripts{spend: s.Tx, coins: s.Coins, flags: flags}
-}
-
-// prepare computes what all inputs share: BIP341 signs over all coins.
-func (t *txScripts) prepare() {
-	outs := make([]wire.TxOut, len(t.coins))
-	byOutpoint := make(map[wire.OutPoint]*wire.TxOut, len(t.coins))
-	for i := range t.coins {
-		outs[i] = wire.TxOut{Value: t.coins[i].Amount, PkScript: t.coins[i].Script}
-		byOutpoint[t.spend.Msg.TxIn[i].PreviousOutPoint] = &outs[i]
+	return &txScripts{
+		tx: s.Tx, coins: s.Coins, flags: flags,
+		shared: sync.OnceValue(func() *shared { return prepare(s) }),
 	}
-	t.fetcher = txscript.NewMultiPrevOutFetcher(byOutpoint)
-	t.hashes = txscript.NewTxSigHashes(t.spend.Msg, t.fetcher)
 }
 
-// run runs the scripts of one input. A nil error means success; the engine
-// returns errors for failed scripts only.
+// prepare computes hashes over all inputs and their coins, which BIP143 and
+// BIP341 sign.
+func prepare(s Spend) *shared {
+	outs := make([]wire.TxOut, len(s.Coins))
+	byOutpoint := make(map[wire.OutPoint]*wire.TxOut, len(s.Coins))
+	for i := range s.Coins {
+		outs[i] = wire.TxOut{Value: s.Coins[i].Amount, PkScript: s.Coins[i].Script}
+		byOutpoint[s.Tx.Msg.TxIn[i].PreviousOutPoint] = &outs[i]
+	}
+	fetcher := txscript.NewMultiPrevOutFetcher(byOutpoint)
+	return &shared{fetcher: fetcher, hashes: txscript.NewTxSigHashes(s.Tx.Msg, fetcher)}
+}
+
+// run runs the scripts of one input; nil means success.
+//
+// The engine gets no signature cache: that of txscript holds on to the bytes
+// of whole transactions, and whole transactions are what passedCache knows.
 func (t *txScripts) run(input int) error {
-	t.once.Do(t.prepare)
-	coin := &t.coins[input]
-	vm, err := txscript.NewEngine(coin.Script, t.spend.Msg, input, t.flags, nil, t.hashes, coin.Amount, t.fetcher)
+	coin, common := &t.coins[input], t.shared()
+	vm, err := txscript.NewEngine(coin.Script, t.tx.Msg, input, t.flags, nil, common.hashes, coin.Amount, common.fetcher)
 	if err != nil {
 		return err
 	}
