@@ -1,0 +1,306 @@
+package mempool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/mempool/policy"
+)
+
+// RuleCoinbase: a coinbase is valid as the first transaction of a block, and
+// nowhere else.
+const RuleCoinbase consensus.Rule = "coinbase"
+
+// Accept judges a transaction and takes it in; see the package documentation
+// for what it returns. It may wait for the pool to hear of a new block, and
+// then gives up when ctx is done. It does not wait for missing parents.
+func (p *Pool) Accept(ctx context.Context, tx *consensus.Tx) error {
+	_, err := p.accept(ctx, tx, p.now())
+	p.metrics.outcome(err)
+	return err
+}
+
+// AcceptFrom is Accept for a transaction that a peer sent. When inputs are
+// missing, the transaction waits for its parents among the orphans, as far as
+// there is room for source, the name of the peer, and Run takes it in once
+// they are here.
+func (p *Pool) AcceptFrom(ctx context.Context, tx *consensus.Tx, source string) error {
+	err := p.Accept(ctx, tx)
+	if missing, ok := errors.AsType[*MissingInputsError](err); ok {
+		p.mu.Lock()
+		missing.Kept = p.keepOrphanLocked(tx, missing.OutPoints, source)
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// accept is Accept with a given time of arrival.
+func (p *Pool) accept(ctx context.Context, tx *consensus.Tx, arrived time.Time) (*entry, error) {
+	if err := p.checkAlone(tx); err != nil {
+		return nil, err
+	}
+	// First everything but scripts; then, without the lock, the scripts;
+	// then everything but scripts again, since the pool may have changed.
+	// Whether scripts pass depends on the coins, to which the txid commits,
+	// and on nothing else that changes.
+	for checked := false; ; {
+		next, err := p.lockCaughtUp(ctx)
+		if err != nil {
+			return nil, err
+		}
+		e, coins, err := p.judgeLocked(tx, next, nil, false)
+		switch {
+		case !p.stillLocked():
+			p.mu.Unlock()
+			continue
+		case err != nil:
+			p.mu.Unlock()
+			return nil, err
+		case checked:
+			e.time, e.flags = arrived, consensus.StandardScriptFlags()
+			err := p.addLocked(e)
+			p.mu.Unlock()
+			p.notify.deliver()
+			return e, err
+		}
+		p.mu.Unlock()
+		if err := p.checkScripts(ctx, tx, coins, next.Flags); err != nil {
+			return nil, err
+		}
+		checked = true
+	}
+}
+
+// addLocked takes in what has been judged, and makes room for it.
+func (p *Pool) addLocked(e *entry) error {
+	p.insertLocked(e, false)
+	p.trimLocked()
+	if p.byTxID[e.tx.TxID] != e {
+		return &policy.Error{Code: policy.CodeFull, Detail: fmt.Sprintf("it pays %d for %d virtual bytes, less than all else here", e.fee, e.vsize)}
+	}
+	p.arrivedLocked(e.tx)
+	return nil
+}
+
+// checkAlone judges what a transaction shows by itself.
+func (p *Pool) checkAlone(tx *consensus.Tx) error {
+	if err := consensus.CheckTx(tx, p.params); err != nil {
+		return err
+	}
+	if err := consensus.CheckTxWeight(tx, p.params); err != nil {
+		return err
+	}
+	if tx.IsCoinbase() {
+		return &consensus.RuleError{Rule: RuleCoinbase, Detail: "a coinbase cannot stand outside of a block"}
+	}
+	if p.policy.AcceptNonStd {
+		return nil
+	}
+	return policy.CheckForm(tx, &p.policy)
+}
+
+// checkScripts runs the scripts: first under all flags of policy, and only
+// when that fails under those of the next block, to tell what breaks a rule
+// from what is merely unusual.
+func (p *Pool) checkScripts(ctx context.Context, tx *consensus.Tx, coins []consensus.Coin, flags txscript.ScriptFlags) error {
+	strict := p.checker.CheckTx(ctx, tx, coins, consensus.StandardScriptFlags())
+	rule := consensus.AsRule(strict)
+	if rule == nil {
+		return strict // passed, or undecided
+	}
+	if err := p.checker.CheckTx(ctx, tx, coins, flags); err != nil {
+		return err
+	}
+	return &policy.Error{Code: policy.CodeScript, Detail: rule.Detail, Err: rule.Err}
+}
+
+// judgeLocked judges everything but scripts and form for the next block, and
+// returns the entry that tx would be, with the coins of its inputs. others
+// are transactions to be treated as if they were in the pool (Test).
+// returned is set for what was in a block or the pool before: no fee is asked
+// of it. Results hold only if stillLocked afterwards.
+func (p *Pool) judgeLocked(tx *consensus.Tx, next chain.NextBlock, others *overlay, returned bool) (*entry, []consensus.Coin, error) {
+	if err := p.checkNew(tx, others); err != nil {
+		return nil, nil, err
+	}
+	if !consensus.IsFinal(tx, next.Height, next.MedianTime) {
+		return nil, nil, refuse(policy.CodeNotFinal, "locktime %d is not over for a block at height %d after median time %d", tx.Msg.LockTime, next.Height, next.MedianTime)
+	}
+	if tx.Msg.HasWitness() && !params.Active(p.params.Deployments.Segwit, next.Height) {
+		return nil, nil, refuse(policy.CodeNoWitness, "witnesses are not in force at height %d", next.Height)
+	}
+	coins, err := p.coinsLocked(tx, next.Height, others)
+	if err != nil {
+		return nil, nil, err
+	}
+	fee, err := p.checkCoins(tx, coins, next)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &entry{tx: tx, fee: fee, height: next.Height - 1, usage: usageOf(tx), timeLocked: timeLocked(tx.Msg)}
+	for i := range coins {
+		e.spendsCoinbase = e.spendsCoinbase || coins[i].Coinbase
+	}
+	e.sigOps = consensus.SigOpCost(tx, coins, consensus.StandardScriptFlags())
+	e.vsize = policy.VSize(tx.Weight, e.sigOps)
+	if err := policy.CheckSigOps(e.sigOps); err != nil {
+		return nil, nil, err
+	}
+	if !returned {
+		if err := p.checkFeeLocked(e); err != nil {
+			return nil, nil, err
+		}
+	}
+	return e, coins, p.checkRelatives(e, others)
+}
+
+// checkNew refuses what is here already, and second spends.
+func (p *Pool) checkNew(tx *consensus.Tx, others *overlay) error {
+	if p.byWTxID[tx.WTxID] != nil {
+		return ErrInPool
+	}
+	if p.byTxID[tx.TxID] != nil {
+		return ErrSameTxID
+	}
+	for i, in := range tx.Msg.TxIn {
+		if e := p.spent[in.PreviousOutPoint]; e != nil {
+			return refuse(policy.CodeConflict, "input %d: %v is spent by %v, which is in the pool", i, in.PreviousOutPoint, e.tx.TxID)
+		}
+		if by, ok := others.spender(in.PreviousOutPoint); ok {
+			return refuse(policy.CodeConflict, "input %d: %v is spent by %v", i, in.PreviousOutPoint, by)
+		}
+	}
+	return nil
+}
+
+// coinsLocked looks up what the inputs spend.
+func (p *Pool) coinsLocked(tx *consensus.Tx, height int32, others *overlay) ([]consensus.Coin, error) {
+	coins := make([]consensus.Coin, len(tx.Msg.TxIn))
+	var missing []wire.OutPoint
+	for i, in := range tx.Msg.TxIn {
+		op := in.PreviousOutPoint
+		coin, ok := p.outputLocked(op, height)
+		if !ok {
+			coin, ok = others.output(op, height)
+		}
+		if !ok {
+			var err error
+			if coin, ok, err = p.chain.Coin(op); err != nil {
+				return nil, fmt.Errorf("coin %v: %w", op, err)
+			}
+		}
+		if !ok {
+			missing = append(missing, op)
+		}
+		coins[i] = coin
+	}
+	if len(missing) == 0 {
+		return coins, nil
+	}
+	for i := range tx.Msg.TxOut {
+		_, ok, err := p.chain.Coin(wire.OutPoint{Hash: tx.TxID, Index: uint32(i)})
+		if err != nil {
+			return nil, fmt.Errorf("outputs of %v: %w", tx.TxID, err)
+		}
+		if ok {
+			return nil, ErrInChain
+		}
+	}
+	return nil, &MissingInputsError{TxID: tx.TxID, OutPoints: missing}
+}
+
+// checkCoins judges tx by the coins it spends and returns its fee. What
+// will pass in a later block is refused by policy: a peer that is a block
+// ahead has done nothing wrong.
+func (p *Pool) checkCoins(tx *consensus.Tx, coins []consensus.Coin, next chain.NextBlock) (fee int64, err error) {
+	fee, err = consensus.CheckTxInputs(tx, coins, next.Height, p.params)
+	if rule := consensus.AsRule(err); rule != nil && rule.Rule == consensus.RuleTxImmature {
+		return 0, &policy.Error{Code: policy.CodeImmature, Detail: rule.Detail}
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = consensus.CheckSequenceLocks(tx, coins, p.chain.Ancestry(), p.params)
+	if rule := consensus.AsRule(err); rule != nil {
+		return 0, &policy.Error{Code: policy.CodeLocked, Detail: rule.Detail}
+	}
+	if err != nil {
+		return 0, err
+	}
+	if p.policy.AcceptNonStd {
+		return fee, nil
+	}
+	if err := policy.CheckInputs(tx, coins); err != nil {
+		return 0, err
+	}
+	return fee, policy.CheckWitness(tx, coins)
+}
+
+func (p *Pool) checkFeeLocked(e *entry) error {
+	if want := p.floorLocked().Fee(e.vsize); e.fee < want {
+		return refuse(policy.CodeMempoolFee, "fee %d for %d virtual bytes, at least %d needed while the pool is full", e.fee, e.vsize, want)
+	}
+	if want := policy.FeeRate(p.policy.MinRelayFee).Fee(e.vsize); e.fee < want {
+		return refuse(policy.CodeMinRelay, "fee %d for %d virtual bytes, at least %d needed", e.fee, e.vsize, want)
+	}
+	return nil
+}
+
+// checkRelatives refuses what would give itself or another transaction too
+// many ancestors or descendants, and fills in e's parents.
+func (p *Pool) checkRelatives(e *entry, others *overlay) error {
+	e.parents = make(map[*entry]struct{})
+	for _, in := range e.tx.Msg.TxIn {
+		if parent := p.byTxID[in.PreviousOutPoint.Hash]; parent != nil {
+			e.parents[parent] = struct{}{}
+		} else if parent := others.entry(in.PreviousOutPoint.Hash); parent != nil {
+			e.parents[parent] = struct{}{}
+		}
+	}
+	var up totals
+	for a := range ancestorsOf(e) {
+		up.add(a)
+		if up.count > maxRelatives {
+			return refuse(policy.CodeLongWay, "more than %d transactions in the pool that depend on each other, up to %v", maxRelatives, e.tx.TxID)
+		}
+		if up.vsize > maxRelativesVSize {
+			return refuse(policy.CodeLongWay, "transactions in the pool up to %v take more than %d virtual bytes", e.tx.TxID, maxRelativesVSize)
+		}
+		if a == e {
+			continue
+		}
+		if a.down.count+1 > maxRelatives {
+			return refuse(policy.CodeLongWay, "%v would have more than %d descendants", a.tx.TxID, maxRelatives)
+		}
+		if a.down.vsize+e.vsize > maxRelativesVSize {
+			return refuse(policy.CodeLongWay, "%v would have descendants of more than %d virtual bytes", a.tx.TxID, maxRelativesVSize)
+		}
+	}
+	return nil
+}
+
+// timeLocked reports whether a locktime of any kind could ever have kept a
+// transaction out of a block.
+func timeLocked(msg *wire.MsgTx) bool {
+	if msg.LockTime != 0 {
+		return true
+	}
+	for _, in := range msg.TxIn {
+		if in.Sequence&wire.SequenceLockTimeDisabled == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func refuse(code policy.Code, format string, args ...any) error {
+	return &policy.Error{Code: code, Detail: fmt.Sprintf(format, args...)}
+}

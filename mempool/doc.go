@@ -1,0 +1,67 @@
+// Package mempool holds the transactions that wait for a block, and makes
+// block templates of them.
+//
+// Whatever lies in the pool could go into the next block as it stands:
+// every input is a coin of the best block's set or an output of another
+// transaction in the pool, no two spend the same coin, scripts have been
+// checked under the flags of the next block, and locktimes are over. Beyond
+// the consensus rules the pool asks for what package policy describes.
+//
+// # Outcomes
+//
+// [Pool.Accept] returns nil, a *consensus.RuleError (no block may ever hold
+// this transaction with this witness: it may be held against whoever sent
+// it; the fault may lie in the witness, so it condemns the wtxid, never the
+// txid), a *policy.Error (this node does not want it now), one of
+// [ErrInPool], [ErrSameTxID] and [ErrInChain], a *[MissingInputsError], or
+// any other error: no decision was possible (context, disk).
+//
+// # The pool's tip
+//
+// The pool follows the chain by events ([Pool.HandleEvent]) and remembers
+// the block of the last one. What it reads from the chain (coins, median
+// time) is used only when the chain's best block is that block before and
+// after the reading, and no reorganisation is under way; else it waits for
+// the event. So nothing in the pool was judged by a state the pool has not
+// heard of. Scripts are checked without the lock, and the rest again
+// afterwards if anything changed meanwhile.
+//
+// When blocks are disconnected, their transactions and everything in the
+// pool that descends from them are set aside, and brought back in block
+// order at the end of the reorganisation (chain.Settled), as far as they
+// still fit. They are judged as at first, but for fee, and their scripts are
+// not run again where they were checked under at least the same flags.
+//
+// # Locks
+//
+// Chain change lock, then the pool's event lock (order of subscribers'
+// calls), then the pool's lock, then the chain's read lock. The pool calls
+// nobody but the chain's readers while it holds its own lock; subscribers
+// are called under the event lock only. They may read the pool, must not
+// change pool or chain, and must be quick.
+//
+// # Bounds
+//
+//   - transactions: Config.Policy.MempoolBytes of estimated memory; what
+//     pays least, together with its descendants, goes first, and the rate
+//     then asked of newcomers halves every 12 hours (6 or 3 when the pool is
+//     half or quarter full)
+//   - time in the pool: Config.Policy.MempoolExpiry
+//   - relatives: 25 transactions and 101,000 virtual bytes, of ancestors and
+//     of descendants, each with the transaction itself
+//   - orphans (transactions whose inputs are unknown): 100 in all, 4 MiB in
+//     all, 25 a peer, 100 kB each, 20 minutes
+//
+// # File format
+//
+// [Pool.Save] writes, all integers little-endian:
+//
+//	field      type      meaning
+//	magic      [8]byte   "CHPOOL" 0x00 0x01: kind and version 1
+//	genesis    [32]byte  hash of the chain's genesis block
+//	count      uint64    transactions that follow, parents before children
+//	 time      int64     when it entered the pool: seconds since 1970
+//	 size      uint32    bytes of the transaction
+//	 tx        []byte    with witness, as on the wire
+//	checksum   [32]byte  SHA-256 of everything before
+package mempool

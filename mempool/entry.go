@@ -1,0 +1,310 @@
+package mempool
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/mempool/policy"
+)
+
+// Limits on a transaction's relatives in the pool, each with itself.
+const (
+	maxRelatives      = 25
+	maxRelativesVSize = 101_000
+)
+
+// totals sums up a transaction and some of its relatives.
+type totals struct {
+	count  int
+	vsize  int64
+	fees   int64
+	sigOps int64
+}
+
+func (t *totals) add(e *entry) {
+	t.count++
+	t.vsize += e.vsize
+	t.fees += e.fee
+	t.sigOps += e.sigOps
+}
+
+func (t *totals) sub(e *entry) {
+	t.count--
+	t.vsize -= e.vsize
+	t.fees -= e.fee
+	t.sigOps -= e.sigOps
+}
+
+// entry is a transaction in the pool. Pool.mu guards what changes.
+type entry struct {
+	tx     *consensus.Tx
+	fee    int64
+	vsize  int64 // as policy counts: see policy.VSize
+	sigOps int64 // cost, as the block limit counts
+	time   time.Time
+	height int32 // of the best block when it came
+	flags  txscript.ScriptFlags
+	usage  int64
+
+	spendsCoinbase bool // a reorganisation could make it immature
+	timeLocked     bool // a reorganisation could make it not final
+
+	seq       uint64 // higher than those of its ancestors
+	heapIndex int
+	parents   map[*entry]struct{}
+	children  map[*entry]struct{}
+	up, down  totals // with ancestors, with descendants; both with itself
+}
+
+func bySeq(a, b *entry) int { return cmp.Compare(a.seq, b.seq) }
+
+func inOrder(set map[*entry]struct{}) []*entry {
+	list := make([]*entry, 0, len(set))
+	for e := range set {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, bySeq)
+	return list
+}
+
+// ancestorsOf returns the entries and all that they depend on.
+func ancestorsOf(of ...*entry) map[*entry]struct{} {
+	return reach(of, func(e *entry) map[*entry]struct{} { return e.parents })
+}
+
+// descendantsOf returns the entries and all that depend on them.
+func descendantsOf(of ...*entry) map[*entry]struct{} {
+	return reach(of, func(e *entry) map[*entry]struct{} { return e.children })
+}
+
+func reach(from []*entry, next func(*entry) map[*entry]struct{}) map[*entry]struct{} {
+	set := make(map[*entry]struct{}, len(from))
+	todo := slices.Clone(from)
+	for len(todo) > 0 {
+		e := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if _, known := set[e]; known {
+			continue
+		}
+		set[e] = struct{}{}
+		for n := range next(e) {
+			todo = append(todo, n)
+		}
+	}
+	return set
+}
+
+// Entry describes a transaction in the pool as it was at one moment. The
+// totals count the transaction itself.
+type Entry struct {
+	Tx        *consensus.Tx
+	Fee       int64 // smallest unit
+	VSize     int64 // as policy counts: weight or signature operations
+	SigOpCost int64
+	Time      time.Time // when it came
+	Height    int32     // of the best block when it came
+	Seq       uint64    // order in which they came; parents before children
+
+	AncestorCount   int
+	AncestorVSize   int64
+	AncestorFees    int64
+	DescendantCount int
+	DescendantVSize int64
+	DescendantFees  int64
+
+	Depends []chainhash.Hash // txids of its parents in the pool
+	SpentBy []chainhash.Hash // txids of its children
+}
+
+// FeeRate returns what it pays per 1,000 virtual bytes.
+func (e *Entry) FeeRate() policy.FeeRate { return policy.RateOf(e.Fee, e.VSize) }
+
+func (e *entry) describe() Entry {
+	return Entry{
+		Tx: e.tx, Fee: e.fee, VSize: e.vsize, SigOpCost: e.sigOps,
+		Time: e.time, Height: e.height, Seq: e.seq,
+		AncestorCount: e.up.count, AncestorVSize: e.up.vsize, AncestorFees: e.up.fees,
+		DescendantCount: e.down.count, DescendantVSize: e.down.vsize, DescendantFees: e.down.fees,
+		Depends: txids(e.parents), SpentBy: txids(e.children),
+	}
+}
+
+func txids(set map[*entry]struct{}) []chainhash.Hash {
+	ids := make([]chainhash.Hash, 0, len(set))
+	for _, e := range inOrder(set) {
+		ids = append(ids, e.tx.TxID)
+	}
+	return ids
+}
+
+// insertLocked adds an entry that fits: its parents are the entries whose
+// outputs it spends, and nothing in the pool spends its outputs yet.
+func (p *Pool) insertLocked(e *entry, returned bool) {
+	p.attachLocked(e)
+	p.notify.queueEvent(TxEvent{Kind: Added, Tx: e.tx, Fee: e.fee, VSize: e.vsize, Returned: returned})
+}
+
+// attachLocked is insertLocked without an event.
+func (p *Pool) attachLocked(e *entry) {
+	p.seq++
+	e.seq = p.seq
+	e.parents = make(map[*entry]struct{})
+	e.children = make(map[*entry]struct{})
+	for _, in := range e.tx.Msg.TxIn {
+		p.spent[in.PreviousOutPoint] = e
+		if parent := p.byTxID[in.PreviousOutPoint.Hash]; parent != nil {
+			e.parents[parent] = struct{}{}
+			parent.children[e] = struct{}{}
+		}
+	}
+	e.up, e.down = totals{}, totals{}
+	e.down.add(e)
+	for a := range ancestorsOf(e) {
+		e.up.add(a)
+		if a != e {
+			a.down.add(e)
+			heap.Fix(&p.worst, a.heapIndex)
+		}
+	}
+	p.byTxID[e.tx.TxID] = e
+	p.byWTxID[e.tx.WTxID] = e
+	heap.Push(&p.worst, e)
+	p.account(e, 1)
+}
+
+// detachLocked takes one entry out, without an event, and leaves the totals
+// of its relatives right. Its children lose it as their parent.
+func (p *Pool) detachLocked(e *entry) {
+	for a := range ancestorsOf(e) {
+		if a != e {
+			a.down.sub(e)
+			heap.Fix(&p.worst, a.heapIndex)
+		}
+	}
+	for d := range descendantsOf(e) {
+		if d != e {
+			d.up.sub(e)
+		}
+	}
+	for parent := range e.parents {
+		delete(parent.children, e)
+	}
+	for child := range e.children {
+		delete(child.parents, e)
+	}
+	for _, in := range e.tx.Msg.TxIn {
+		delete(p.spent, in.PreviousOutPoint)
+	}
+	delete(p.byTxID, e.tx.TxID)
+	delete(p.byWTxID, e.tx.WTxID)
+	heap.Remove(&p.worst, e.heapIndex)
+	p.account(e, -1)
+}
+
+// account keeps the sums over all entries. Every change of content passes
+// here.
+func (p *Pool) account(e *entry, sign int64) {
+	p.usage += sign * e.usage
+	p.vsize += sign * e.vsize
+	p.fees += sign * e.fee
+	p.generation++
+	p.metrics.content(len(p.byTxID), p.vsize, p.usage, p.fees)
+}
+
+// removeLocked takes one entry out for a reason.
+func (p *Pool) removeLocked(e *entry, why Reason) {
+	p.detachLocked(e)
+	p.gone(e, why)
+}
+
+// gone tells the world that an entry which was taken out stays out.
+func (p *Pool) gone(e *entry, why Reason) {
+	p.metrics.removed(why)
+	p.notify.queueEvent(TxEvent{Kind: Removed, Tx: e.tx, Fee: e.fee, VSize: e.vsize, Reason: why})
+}
+
+// removeTreeLocked takes entries out with all that depends on them, children
+// before parents, and returns how many went.
+func (p *Pool) removeTreeLocked(why Reason, roots ...*entry) int {
+	list := inOrder(descendantsOf(roots...))
+	for _, e := range slices.Backward(list) {
+		p.removeLocked(e, why)
+	}
+	return len(list)
+}
+
+// What an entry takes in memory beside its scripts: itself, its places in
+// maps and heap, and the allocator's rounding. Estimates.
+const (
+	mapSlot    = 64
+	entryBase  = int64(unsafe.Sizeof(entry{})+unsafe.Sizeof(consensus.Tx{})+unsafe.Sizeof(wire.MsgTx{})) + 4*mapSlot + 128
+	inputBase  = int64(unsafe.Sizeof(wire.TxIn{})+unsafe.Sizeof(wire.OutPoint{})) + 2*mapSlot
+	outputBase = int64(unsafe.Sizeof(wire.TxOut{})) + 16
+	itemBase   = int64(unsafe.Sizeof([]byte(nil)))
+)
+
+// usageOf estimates the bytes of memory that a transaction takes.
+func usageOf(tx *consensus.Tx) int64 {
+	n := entryBase
+	for _, in := range tx.Msg.TxIn {
+		n += inputBase + int64(len(in.SignatureScript))
+		for _, item := range in.Witness {
+			n += itemBase + int64(len(item))
+		}
+	}
+	for _, out := range tx.Msg.TxOut {
+		n += outputBase + int64(len(out.PkScript))
+	}
+	return n
+}
+
+// evictionHeap has the entry on top that is the first to go when the pool is
+// full: the one with the least rate, counted with its descendants where
+// these pay more than itself, and of equals the latest.
+type evictionHeap []*entry
+
+// score returns the fee and size whose ratio an entry is worth keeping for.
+func (e *entry) score() (fee, size int64) {
+	if policy.CompareRates(e.fee, e.vsize, e.down.fees, e.down.vsize) > 0 {
+		return e.fee, e.vsize
+	}
+	return e.down.fees, e.down.vsize
+}
+
+func (h evictionHeap) Len() int { return len(h) }
+
+func (h evictionHeap) Less(i, j int) bool {
+	feeI, sizeI := h[i].score()
+	feeJ, sizeJ := h[j].score()
+	if c := policy.CompareRates(feeI, sizeI, feeJ, sizeJ); c != 0 {
+		return c < 0
+	}
+	return h[i].seq > h[j].seq
+}
+
+func (h evictionHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapIndex, h[j].heapIndex = i, j
+}
+
+func (h *evictionHeap) Push(x any) {
+	e := x.(*entry)
+	e.heapIndex = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *evictionHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return e
+}

@@ -1,0 +1,133 @@
+package mempool
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/charterchain/charter/chain/consensus"
+)
+
+// TxEventKind says what happened to a transaction.
+type TxEventKind uint8
+
+// The kinds of events.
+const (
+	Added TxEventKind = iota
+	Removed
+)
+
+// Reason says why a transaction left the pool. Its text is stable.
+type Reason string
+
+// The reasons for which transactions leave.
+const (
+	ReasonBlock    Reason = "block"    // a block confirmed it
+	ReasonConflict Reason = "conflict" // a block confirmed another spend of one of its inputs
+	ReasonReorg    Reason = "reorg"    // it does not fit the branch that is now best
+	ReasonExpiry   Reason = "expiry"   // it waited too long
+	ReasonSize     Reason = "size"     // the pool is full, and it paid least
+	ReasonFlags    Reason = "flags"    // its scripts were checked under fewer rules than now apply
+)
+
+func reasons() []Reason {
+	return []Reason{ReasonBlock, ReasonConflict, ReasonReorg, ReasonExpiry, ReasonSize, ReasonFlags}
+}
+
+// TxEvent reports that a transaction entered or left the pool. A transaction
+// that leaves because of ReasonConflict, ReasonReorg, ReasonExpiry,
+// ReasonSize or ReasonFlags takes its descendants with it, each with an
+// event of its own, children before parents.
+type TxEvent struct {
+	Kind   TxEventKind
+	Tx     *consensus.Tx
+	Fee    int64  // smallest unit
+	VSize  int64  // as policy counts
+	Seq    uint64 // counts events of this pool, from 1, without a gap
+	Reason Reason // for Removed
+
+	// Returned is set when an added transaction comes from a block that was
+	// disconnected.
+	Returned bool
+}
+
+// notifier calls subscribers in the order in which events were queued.
+// Queueing happens under Pool.mu, calling under order alone.
+type notifier struct {
+	order sync.Mutex // held while subscribers are called
+
+	mu    sync.Mutex // guards the rest; a leaf
+	seq   uint64
+	queue []TxEvent
+	subs  map[uint64]func(TxEvent)
+	next  uint64
+}
+
+// Subscribe makes fn be called for every change from now on, in order, one
+// at a time, soon after it happened; see the package documentation for what
+// fn may do. After cancel has returned no further call begins; cancel may be
+// called more than once.
+func (p *Pool) Subscribe(fn func(TxEvent)) (cancel func()) {
+	n := &p.notify
+	n.order.Lock()
+	defer n.order.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.subs == nil {
+		n.subs = make(map[uint64]func(TxEvent))
+	}
+	id := n.next
+	n.next++
+	n.subs[id] = fn
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.subs, id)
+	}
+}
+
+// queueEvent takes note of a change. The caller holds Pool.mu.
+func (n *notifier) queueEvent(ev TxEvent) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seq++
+	ev.Seq = n.seq
+	n.queue = append(n.queue, ev)
+}
+
+// deliver passes on all that is queued. The caller must not hold Pool.mu.
+func (n *notifier) deliver() {
+	n.order.Lock()
+	defer n.order.Unlock()
+	for {
+		batch, subs := n.take()
+		if len(batch) == 0 {
+			return
+		}
+		for _, ev := range batch {
+			for _, id := range subs {
+				if fn := n.subscriber(id); fn != nil {
+					fn(ev)
+				}
+			}
+		}
+	}
+}
+
+func (n *notifier) take() ([]TxEvent, []uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	batch := n.queue
+	n.queue = nil
+	ids := make([]uint64, 0, len(n.subs))
+	for id := range n.subs {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return batch, ids
+}
+
+func (n *notifier) subscriber(id uint64) func(TxEvent) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.subs[id]
+}

@@ -1,0 +1,295 @@
+package mempool
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
+)
+
+// TemplateOptions says what a block template is for.
+type TemplateOptions struct {
+	// CoinbaseScript is the output script that takes subsidy and fees.
+	CoinbaseScript []byte
+
+	// Text is put into the coinbase's input script; 80 bytes at most.
+	Text []byte
+
+	// Fixed, when not nil, are the transactions that the block shall hold,
+	// parents first, whatever the pool holds. Their fees are left unclaimed.
+	Fixed []*consensus.Tx
+
+	// MaxWeight is the most that the block may weigh. 0: what the chain allows.
+	MaxWeight int64
+}
+
+// Template is a block that lacks nothing but its proof of work. It is
+// immutable and safe for concurrent use, apart from Block, which belongs to
+// the caller.
+type Template struct {
+	// Block has the coinbase for extra nonce 0, its merkle root, and time and
+	// bits of the moment. Its transactions are shared: do not change them.
+	Block *wire.MsgBlock
+
+	Prev         chain.BlockInfo
+	Height       int32
+	MinTime      uint32                   // least header time
+	MedianTime   int64                    // of Prev
+	BitsAt       func(time uint32) uint32 // the bits that a header time demands
+	Generation   uint64                   // of the pool: while it lasts, a new template would be equal
+	CoinbaseText int                      // offset of the 8 bytes of extra nonce in the coinbase's input script
+
+	// Of the transactions after the coinbase, in block order:
+	Txs        []*consensus.Tx
+	Fees       []int64 // smallest units; all 0 when the transactions were fixed
+	SigOpCosts []int64
+	Depends    [][]int // places in Txs, from 0, of those whose outputs each spends
+
+	Subsidy       int64
+	CoinbaseValue int64  // subsidy and fees
+	Weight        int64  // of the whole block
+	SigOpCost     int64  // of Txs
+	Commitment    []byte // script of the witness commitment output; nil before BIP141
+
+	branch []chainhash.Hash // merkle branch of the coinbase
+}
+
+const (
+	blockVersion   = 0x20000000 // BIP9: no deployment is signalled
+	extraNonceSize = 8
+	maxText        = 80
+
+	// What templates leave free for header, count and coinbase, at least.
+	reservedWeight = 8_000
+	reservedSigOps = 400
+)
+
+// errTemplate: options that no block can satisfy.
+var errTemplate = errors.New("block template")
+
+// Template makes a block on top of the best one, of the transactions that
+// pay most per virtual byte counted with what they depend on. It waits until
+// the pool has heard of the best block. While neither pool nor chain change,
+// the choice is made once.
+func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, error) {
+	if len(opts.Text) > maxText {
+		return nil, fmt.Errorf("%w: coinbase text of %d bytes, at most %d", errTemplate, len(opts.Text), maxText)
+	}
+	reserve := max(reservedWeight, consensus.WitnessScale*(wire.MaxBlockHeaderPayload+wire.MaxVarIntPayload)+p.coinbase(0, opts, 0, [32]byte{}, nil).Weight+reservedWeight/10)
+	limit := p.params.Limits.BlockWeight
+	if opts.MaxWeight > 0 {
+		limit = min(limit, opts.MaxWeight)
+	}
+	next, err := p.lockCaughtUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Fixed != nil {
+		generation := p.generation
+		p.mu.Unlock()
+		return p.assemble(next, opts, fixedChoice(opts.Fixed, generation)), nil
+	}
+	if c := p.cached; c != nil && c.generation == p.generation && c.room == limit-reserve {
+		p.mu.Unlock()
+		return p.assemble(next, opts, c.choice), nil
+	}
+	generation, set := p.generation, p.candidatesLocked()
+	p.mu.Unlock()
+
+	chosen := choose(set, room{
+		weight: limit - reserve,
+		sigOps: p.params.Limits.BlockSigOpCost - reservedSigOps,
+		txs:    p.params.Limits.BlockTxs - 1,
+	})
+	chosen.generation = generation
+	p.mu.Lock()
+	p.cached = &cachedTemplate{choice: chosen, room: limit - reserve}
+	p.mu.Unlock()
+	return p.assemble(next, opts, chosen), nil
+}
+
+// cachedTemplate is the last choice of transactions.
+type cachedTemplate struct {
+	*choice
+	room int64
+}
+
+// choice is a list of transactions for a block.
+type choice struct {
+	generation uint64
+	txs        []*consensus.Tx
+	fees       []int64
+	sigOps     []int64
+	depends    [][]int
+
+	totalFees, weight, totalSigOps int64
+
+	branch     []chainhash.Hash
+	commitment *wire.TxOut
+}
+
+// witnessReserved is the reserved value of BIP141, which has no meaning yet.
+func witnessReserved() (reserved [32]byte) { return reserved }
+
+// finish computes what follows from the list.
+func (c *choice) finish() *choice {
+	for i, tx := range c.txs {
+		c.totalFees += c.fees[i]
+		c.totalSigOps += c.sigOps[i]
+		c.weight += tx.Weight
+	}
+	c.depends = dependencies(c.txs)
+	c.branch = coinbaseBranch(c.txs)
+	c.commitment = consensus.WitnessCommitmentOutput(append([]*consensus.Tx{nil}, c.txs...), witnessReserved())
+	return c
+}
+
+func fixedChoice(txs []*consensus.Tx, generation uint64) *choice {
+	c := &choice{generation: generation, txs: txs, fees: make([]int64, len(txs)), sigOps: make([]int64, len(txs))}
+	return c.finish()
+}
+
+// dependencies lists, for each transaction, the places of those before it
+// whose outputs it spends, each once and in rising order.
+func dependencies(txs []*consensus.Tx) [][]int {
+	place := make(map[chainhash.Hash]int, len(txs))
+	depends := make([][]int, len(txs))
+	for i, tx := range txs {
+		for _, in := range tx.Msg.TxIn {
+			if at, ok := place[in.PreviousOutPoint.Hash]; ok {
+				depends[i] = insertOnce(depends[i], at)
+			}
+		}
+		place[tx.TxID] = i
+	}
+	return depends
+}
+
+func insertOnce(list []int, n int) []int {
+	at := 0
+	for at < len(list) && list[at] < n {
+		at++
+	}
+	if at < len(list) && list[at] == n {
+		return list
+	}
+	list = append(list, 0)
+	copy(list[at+1:], list[at:])
+	list[at] = n
+	return list
+}
+
+// coinbaseBranch returns the siblings on the way from the coinbase, the
+// first leaf, to the merkle root, for a block that goes on with txs.
+func coinbaseBranch(txs []*consensus.Tx) []chainhash.Hash {
+	level := make([]chainhash.Hash, len(txs)+1)
+	for i, tx := range txs {
+		level[i+1] = tx.TxID
+	}
+	var branch []chainhash.Hash
+	for len(level) > 1 {
+		if len(level)%2 == 1 {
+			level = append(level, level[len(level)-1])
+		}
+		branch = append(branch, level[1])
+		for i := 1; i < len(level)/2; i++ {
+			level[i] = hashPair(level[2*i], level[2*i+1])
+		}
+		level = level[:len(level)/2]
+	}
+	return branch
+}
+
+func hashPair(a, b chainhash.Hash) chainhash.Hash {
+	var both [2 * chainhash.HashSize]byte
+	copy(both[:], a[:])
+	copy(both[chainhash.HashSize:], b[:])
+	return chainhash.DoubleHashH(both[:])
+}
+
+// assemble makes the template of a choice.
+func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) *Template {
+	t := &Template{
+		Prev: next.Prev, Height: next.Height, MinTime: next.MinTime, MedianTime: next.MedianTime,
+		BitsAt: next.Bits, Generation: c.generation,
+		Txs: c.txs, Fees: c.fees, SigOpCosts: c.sigOps, Depends: c.depends,
+		Subsidy: next.Subsidy, CoinbaseValue: next.Subsidy + c.totalFees,
+		SigOpCost: c.totalSigOps, branch: c.branch,
+	}
+	var commitment *wire.TxOut
+	if params.Active(p.params.Deployments.Segwit, next.Height) {
+		commitment = c.commitment
+		t.Commitment = commitment.PkScript
+	}
+	coinbase := p.coinbase(next.Height, opts, t.CoinbaseValue, witnessReserved(), commitment)
+	t.CoinbaseText = len(consensus.CoinbaseHeightScript(next.Height)) + 1
+	stamp := max(uint32(max(p.now().Unix(), 0)), next.MinTime)
+	t.Block = &wire.MsgBlock{
+		Header: wire.BlockHeader{
+			Version: blockVersion, PrevBlock: next.Prev.Hash,
+			MerkleRoot: climb(coinbase.TxID, t.branch),
+			Timestamp:  unixTime(stamp), Bits: next.Bits(stamp),
+		},
+		Transactions: make([]*wire.MsgTx, 0, 1+len(c.txs)),
+	}
+	t.Block.Transactions = append(t.Block.Transactions, coinbase.Msg)
+	for _, tx := range c.txs {
+		t.Block.Transactions = append(t.Block.Transactions, tx.Msg)
+	}
+	count := wire.VarIntSerializeSize(uint64(1 + len(c.txs)))
+	t.Weight = int64(wire.MaxBlockHeaderPayload+count)*consensus.WitnessScale + coinbase.Weight + c.weight
+	return t
+}
+
+// coinbase makes the first transaction of the block at height.
+//
+// Its locktime is the height before and its input is not final, as BIP54
+// will ask: no coinbase can then equal one from before BIP34.
+func (p *Pool) coinbase(height int32, opts TemplateOptions, value int64, reserved [32]byte, commitment *wire.TxOut) *consensus.Tx {
+	script := consensus.CoinbaseHeightScript(height)
+	script = append(script, extraNonceSize)
+	script = append(script, make([]byte, extraNonceSize)...)
+	if len(opts.Text) > 0 {
+		script = append(script, opts.Text...)
+	}
+	msg := wire.NewMsgTx(2)
+	msg.LockTime = uint32(max(height-1, 0))
+	msg.AddTxIn(&wire.TxIn{
+		PreviousOutPoint: wire.OutPoint{Index: wire.MaxPrevOutIndex},
+		SignatureScript:  script,
+		Sequence:         wire.MaxTxInSequenceNum - 1,
+	})
+	msg.AddTxOut(wire.NewTxOut(value, opts.CoinbaseScript))
+	if commitment != nil {
+		msg.TxIn[0].Witness = wire.TxWitness{reserved[:]}
+		msg.AddTxOut(commitment)
+	}
+	return consensus.NewTx(msg)
+}
+
+// WithExtraNonce returns the block with n in its coinbase, and the merkle
+// root that follows. Transactions other than the coinbase are shared with t.
+func (t *Template) WithExtraNonce(n uint64) *wire.MsgBlock {
+	coinbase := t.Block.Transactions[0].Copy()
+	binary.LittleEndian.PutUint64(coinbase.TxIn[0].SignatureScript[t.CoinbaseText:], n)
+	b := &wire.MsgBlock{Header: t.Block.Header, Transactions: make([]*wire.MsgTx, len(t.Block.Transactions))}
+	copy(b.Transactions, t.Block.Transactions)
+	b.Transactions[0] = coinbase
+	b.Header.MerkleRoot = climb(coinbase.TxHash(), t.branch)
+	return b
+}
+
+// climb returns the merkle root above a first leaf.
+func climb(leaf chainhash.Hash, branch []chainhash.Hash) chainhash.Hash {
+	for _, sibling := range branch {
+		leaf = hashPair(leaf, sibling)
+	}
+	return leaf
+}
