@@ -195,6 +195,9 @@ func (p *Permissions) Restricts(perm Permission) bool {
 	if !p.Enabled {
 		return false
 	}
+	if perm == PermAdmin || perm == PermActivate || perm == RoleManage {
+		return true // never everybody's
+	}
 	for _, r := range p.Restricted {
 		if r == perm {
 			return true
