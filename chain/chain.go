@@ -80,7 +80,6 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		cfg:        cfg,
 		p:          cfg.Params,
 		store:      cfg.Store,
-		cache:      utxo.NewCache(cfg.Store, cfg.CacheBytes),
 		log:        cfg.Log.With("pkg", "chain"),
 		unlinked:   make(map[*node][]*node),
 		index:      make(map[chainhash.Hash]*node),

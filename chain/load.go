@@ -63,9 +63,10 @@ func (c *Chain) createGenesis() error {
 	view := utxo.NewView(c.cache)
 	for _, out := range c.p.GenesisCoins() {
 		// Height 0 and not a coinbase coin: spendable at once.
+		op := wire.OutPoint{Hash: b.Txs[0].TxID, Index: out.Index}
 		coin := consensus.Coin{Amount: out.Amount, Script: out.Script}
-		if _, err := view.Add(out.OutPoint, coin); err != nil {
-			return fmt.Errorf("genesis output %v: %w", out.OutPoint, err)
+		if _, err := view.Add(op, coin); err != nil {
+			return fmt.Errorf("genesis output %v: %w", op, err)
 		}
 	}
 	n := newNode(&b.Header, b.Hash, nil)

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/charterchain/charter/p2p"
+)
+
+// Readiness limits.
+const (
+	// lagging is how many blocks the best known header may be ahead.
+	lagging = 2
+	// lowDisk is the free space below which the node is not ready, bytes.
+	lowDisk = 1 << 30
+)
+
+// health answers /livez and /readyz.
+type health struct {
+	sync     func() p2p.SyncStatus
+	heights  func() (best, header int32)
+	initial  func() bool // catching up
+	wantPeer bool        // peers are configured
+	free     func() (uint64, error)
+}
+
+// problems lists why the node should not be relied on now; empty: ready.
+func (h *health) problems() []string {
+	var list []string
+	best, header := h.heights()
+	status := h.sync()
+	switch behind := max(header, status.BestHeight) - best; {
+	case h.initial() || status.Syncing && behind > lagging:
+		list = append(list, fmt.Sprintf("syncing: at height %d of %d", best, best+behind))
+	case behind > lagging:
+		list = append(list, fmt.Sprintf("lagging %d blocks", behind))
+	}
+	if h.wantPeer && status.Peers == 0 {
+		list = append(list, "no peers, although peers are configured")
+	}
+	if free, err := h.free(); err != nil {
+		list = append(list, fmt.Sprintf("free disk space not known: %v", err))
+	} else if free < lowDisk {
+		list = append(list, fmt.Sprintf("disk low: %d MiB free, %d MiB needed", free>>20, lowDisk>>20))
+	}
+	return list
+}
+
+// monitoring serves /metrics, /livez and /readyz.
+func monitoring(reg prometheus.Gatherer, h *health) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if list := h.problems(); len(list) > 0 {
+			http.Error(w, strings.Join(list, "\n"), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}

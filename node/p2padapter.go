@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/mempool"
+	"github.com/charterchain/charter/mempool/policy"
+	"github.com/charterchain/charter/p2p"
+)
+
+// p2pChain shows the chain to the peers' code.
+type p2pChain struct{ c *chain.Chain }
+
+func p2pInfo(b chain.BlockInfo) p2p.BlockInfo {
+	return p2p.BlockInfo{
+		Hash:     b.Hash,
+		Prev:     b.Header.PrevBlock,
+		Height:   b.Height,
+		Time:     b.Header.Timestamp,
+		Work:     b.Work,
+		HaveData: b.HaveData,
+		Invalid:  b.State == chain.StateInvalid,
+	}
+}
+
+func (a p2pChain) Best() p2p.BlockInfo       { return p2pInfo(a.c.Best()) }
+func (a p2pChain) BestHeader() p2p.BlockInfo { return p2pInfo(a.c.BestHeader()) }
+
+func (a p2pChain) Lookup(hash chainhash.Hash) (p2p.BlockInfo, bool) {
+	b, ok := a.c.Lookup(hash)
+	if !ok {
+		return p2p.BlockInfo{}, false
+	}
+	return p2pInfo(b), true
+}
+
+func (a p2pChain) Ancestor(hash chainhash.Hash, height int32) (p2p.BlockInfo, bool) {
+	b, ok := a.c.Ancestor(hash, height)
+	if !ok {
+		return p2p.BlockInfo{}, false
+	}
+	return p2pInfo(b), true
+}
+
+func (a p2pChain) Locator(from chainhash.Hash) []chainhash.Hash { return a.c.Locator(from) }
+
+func (a p2pChain) HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, limit int) []wire.BlockHeader {
+	return a.c.HeadersAfter(locator, stop, limit)
+}
+
+func (a p2pChain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (p2p.BlockInfo, error) {
+	last, err := a.c.AcceptHeaders(ctx, headers)
+	if last.Work == nil { // not even the first was kept
+		return p2p.BlockInfo{}, err
+	}
+	return p2pInfo(last), err
+}
+
+func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
+	_, err := a.c.AcceptBlock(ctx, b)
+	return err
+}
+
+func (a p2pChain) ReadRawBlock(hash chainhash.Hash) ([]byte, error) { return a.c.ReadRawBlock(hash) }
+
+// p2pPool shows the pool to the peers' code.
+type p2pPool struct{ pool *mempool.Pool }
+
+// Accept tells refusals, for which no peer is to blame, from broken rules
+// and from failures to decide.
+func (a p2pPool) Accept(ctx context.Context, tx *consensus.Tx) error {
+	err := a.pool.Accept(ctx, tx)
+	var refused *policy.Error
+	var missing *mempool.MissingInputsError
+	switch {
+	case err == nil || errors.Is(err, mempool.ErrInPool):
+		return nil
+	case errors.As(err, &missing):
+		return &p2p.RefusedError{Err: err, Missing: missing.Parents()}
+	case errors.As(err, &refused), errors.Is(err, mempool.ErrSameTxID), errors.Is(err, mempool.ErrInChain):
+		return &p2p.RefusedError{Err: err}
+	}
+	return err
+}
+
+func (a p2pPool) Have(wtxid chainhash.Hash) bool { return a.pool.Have(wtxid) }
+
+func (a p2pPool) Get(wtxid chainhash.Hash) (*consensus.Tx, bool) {
+	tx := a.pool.GetByWTxID(wtxid)
+	return tx, tx != nil
+}
+
+func (a p2pPool) GetByTxID(txid chainhash.Hash) (*consensus.Tx, bool) {
+	tx := a.pool.Get(txid)
+	return tx, tx != nil
+}
+
+func (a p2pPool) WTxIDs(limit int) []chainhash.Hash {
+	entries := a.pool.Entries()
+	ids := make([]chainhash.Hash, 0, min(limit, len(entries)))
+	for i := range entries {
+		if len(ids) == limit {
+			break
+		}
+		ids = append(ids, entries[i].Tx.WTxID)
+	}
+	return ids
+}
