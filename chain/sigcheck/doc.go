@@ -24,10 +24,19 @@
 // A Checker remembers which transactions succeeded with which flags, so that
 // a block whose transactions were in the pool connects without running their
 // scripts again. The key is the wtxid, which commits to all scripts,
-// witnesses and, through the outpoints, to the coins. A success also counts
-// for every subset of its flags: each flag of the engine only ever adds a way
-// to fail. Failures are never remembered. Memory is bounded by CacheEntries
-// at about 100 bytes each.
+// witnesses and, through the outpoints, to the coins. A success with the
+// flags of policy also counts for those of consensus, which they contain:
+// each rule of scripts only ever adds a way to fail. Failures are never
+// remembered. Memory is bounded by CacheEntries, at about 100 bytes each.
+//
+// # Where the engine differs from Bitcoin Core
+//
+// Before BIP66, Core reads ECDSA signatures with a parser that also takes
+// lengths in the long form of BER, lengths that do not add up, and numbers
+// of more than 32 bytes; the engine's parser takes wrong padding and signs,
+// and bytes behind the signature, but not those. Such a signature fails here
+// and could succeed there, where bip66 is not yet in force. Chains with bip66
+// from genesis are not concerned.
 //
 // # Concurrency
 //

@@ -21,7 +21,7 @@ func newPassedCache(entries int) *passedCache {
 	return &passedCache{half: max(entries, 0) / 2, young: map[chainhash.Hash]txscript.ScriptFlags{}}
 }
 
-// has reports whether the transaction succeeded with flags or with more.
+// has reports whether the transaction is known to succeed with flags.
 func (c *passedCache) has(wtxid chainhash.Hash, flags txscript.ScriptFlags) bool {
 	if c.half == 0 {
 		return false
@@ -34,7 +34,19 @@ func (c *passedCache) has(wtxid chainhash.Hash, flags txscript.ScriptFlags) bool
 			c.addLocked(wtxid, with)
 		}
 	}
-	return ok && with&flags == flags
+	return ok && covers(with, flags)
+}
+
+// covers reports whether success with the flags `with` implies success with
+// flags. Each flag of the engine only adds ways to fail, with one exception:
+// where OP_CHECKLOCKTIMEVERIFY or OP_CHECKSEQUENCEVERIFY is not in force it is
+// one of the operations that ScriptDiscourageUpgradableNops refuses. That is
+// a policy, so consensus flags never have it.
+func covers(with, flags txscript.ScriptFlags) bool {
+	if flags&txscript.ScriptDiscourageUpgradableNops != 0 {
+		return with == flags
+	}
+	return with&flags == flags
 }
 
 func (c *passedCache) add(wtxid chainhash.Hash, flags txscript.ScriptFlags) {
@@ -44,7 +56,7 @@ func (c *passedCache) add(wtxid chainhash.Hash, flags txscript.ScriptFlags) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Of two flag sets neither of which contains the other the latest stays.
-	if with, ok := c.young[wtxid]; ok && with&flags == flags {
+	if with, ok := c.young[wtxid]; ok && covers(with, flags) {
 		return
 	}
 	c.addLocked(wtxid, flags)
