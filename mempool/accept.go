@@ -181,6 +181,12 @@ func (p *Pool) checkNew(tx *consensus.Tx, others *overlay) error {
 	return nil
 }
 
+// Bounds on lookups for transactions that will be refused anyway.
+const (
+	maxMissing   = 100 // inputs that MissingInputsError names
+	knownOutputs = 8   // outputs by which a transaction is known to be in the chain
+)
+
 // coinsLocked looks up what the inputs spend.
 func (p *Pool) coinsLocked(tx *consensus.Tx, height int32, others *overlay) ([]consensus.Coin, error) {
 	coins := make([]consensus.Coin, len(tx.Msg.TxIn))
@@ -200,12 +206,15 @@ func (p *Pool) coinsLocked(tx *consensus.Tx, height int32, others *overlay) ([]c
 		if !ok {
 			missing = append(missing, op)
 		}
+		if len(missing) == maxMissing {
+			break
+		}
 		coins[i] = coin
 	}
 	if len(missing) == 0 {
 		return coins, nil
 	}
-	for i := range tx.Msg.TxOut {
+	for i := range min(len(tx.Msg.TxOut), knownOutputs) {
 		_, ok, err := p.chain.Coin(wire.OutPoint{Hash: tx.TxID, Index: uint32(i)})
 		if err != nil {
 			return nil, fmt.Errorf("outputs of %v: %w", tx.TxID, err)

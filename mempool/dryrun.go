@@ -32,7 +32,9 @@ func (p *Pool) Test(ctx context.Context, txs []*consensus.Tx) []TestResult {
 			results[i].Err = err
 			continue
 		}
+		p.mu.Lock() // the entry's ancestors may lie in the pool
 		others.add(e)
+		p.mu.Unlock()
 		results[i].Fee, results[i].VSize = e.fee, e.vsize
 	}
 	return results
@@ -56,10 +58,10 @@ func (p *Pool) test(ctx context.Context, tx *consensus.Tx, others *overlay) (*en
 		if !ok {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = p.checkScripts(ctx, tx, coins, next.Flags)
 		}
-		return e, p.checkScripts(ctx, tx, coins, next.Flags)
+		return e, err
 	}
 }
 

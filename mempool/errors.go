@@ -17,7 +17,8 @@ var (
 	// ErrSameTxID: the pool has it with another witness.
 	ErrSameTxID = errors.New("txn-same-nonwitness-data-in-mempool")
 
-	// ErrInChain: the best branch has it, and not all of its outputs are spent.
+	// ErrInChain: the best branch has it, and one of its first outputs is
+	// unspent. When all are spent, its inputs are missing.
 	ErrInChain = errors.New("txn-already-known")
 )
 
@@ -25,7 +26,7 @@ var (
 // does not know: they were spent, or their transaction has not arrived.
 type MissingInputsError struct {
 	TxID      chainhash.Hash
-	OutPoints []wire.OutPoint // the unknown inputs, in input order
+	OutPoints []wire.OutPoint // the unknown inputs, in input order, 100 at most
 	Kept      bool            // waits among the orphans for its parents
 }
 

@@ -20,11 +20,12 @@ type feeFloor struct {
 }
 
 // incremental is by how much a newcomer must better what was evicted.
-func (p *Pool) incremental() policy.FeeRate { return policy.FeeRate(p.policy.MinRelayFee) }
+func (p *Pool) incremental() policy.FeeRate { return policy.FeeRate(max(p.policy.MinRelayFee, 1)) }
 
 // floorLocked lets the floor fall as time asks and returns it, rounded up.
 func (p *Pool) floorLocked() policy.FeeRate {
 	f := &p.floor
+	defer func() { p.metrics.minFee.Set(f.rate) }()
 	if f.falling && f.rate > 0 {
 		half := floorHalfLife
 		switch {

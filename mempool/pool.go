@@ -79,6 +79,9 @@ type Pool struct {
 	cached  *cachedTemplate
 }
 
+// defaultBytes is the budget of a pool for which none is set.
+const defaultBytes = 300_000_000
+
 // New makes an empty pool on the chain's present best block. The caller must
 // from then on pass every event of the chain to HandleEvent, without a gap.
 func New(cfg Config) *Pool {
@@ -99,6 +102,9 @@ func New(cfg Config) *Pool {
 	}
 	if cfg.Policy != nil {
 		p.policy = *cfg.Policy
+	}
+	if p.policy.MempoolBytes <= 0 {
+		p.policy.MempoolBytes = defaultBytes
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

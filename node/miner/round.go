@@ -35,11 +35,11 @@ func (m *Miner) round(ctx context.Context, t *mempool.Template, moved <-chan str
 			}
 		})
 	}
-	began, before := time.Now(), m.hashes.Load()
+	began, before := m.cfg.Now(), m.hashes.Load()
 	defer func() {
 		cancel()
 		threads.Wait()
-		m.measure(time.Since(began), m.hashes.Load()-before)
+		m.measure(m.cfg.Now().Sub(began), m.hashes.Load()-before)
 	}()
 	refresh := time.NewTicker(m.cfg.Refresh)
 	defer refresh.Stop()
@@ -55,7 +55,7 @@ func (m *Miner) round(ctx context.Context, t *mempool.Template, moved <-chan str
 			if m.cfg.Pool.Generation() != t.Generation || m.cfg.Hold() != "" {
 				return nil
 			}
-			m.measure(time.Since(began), m.hashes.Load()-before)
+			m.measure(m.cfg.Now().Sub(began), m.hashes.Load()-before)
 		}
 	}
 }
