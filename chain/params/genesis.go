@@ -153,9 +153,10 @@ func searchNonce(header *wire.BlockHeader, target *big.Int) (uint32, bool) {
 		return 0, false // cannot happen: memory only
 	}
 	b := buf.Bytes()
+	limit := bigEndian(target)
 	for nonce := uint64(0); nonce <= math.MaxUint32; nonce++ {
 		binary.LittleEndian.PutUint32(b[76:], uint32(nonce))
-		if meets(chainhash.DoubleHashH(b), target) {
+		if below(chainhash.DoubleHashH(b), &limit) {
 			return uint32(nonce), true
 		}
 	}
@@ -164,11 +165,23 @@ func searchNonce(header *wire.BlockHeader, target *big.Int) (uint32, bool) {
 
 // meets compares a block hash, as a little-endian number, with a target.
 func meets(hash chainhash.Hash, target *big.Int) bool {
-	var big32 [32]byte
-	for i, b := range hash {
-		big32[31-i] = b
+	limit := bigEndian(target)
+	return below(hash, &limit)
+}
+
+func bigEndian(target *big.Int) (b [32]byte) {
+	target.FillBytes(b[:])
+	return b
+}
+
+// below reports hash <= limit; limit is big-endian.
+func below(hash chainhash.Hash, limit *[32]byte) bool {
+	for i, digit := range limit {
+		if h := hash[31-i]; h != digit {
+			return h < digit
+		}
 	}
-	return new(big.Int).SetBytes(big32[:]).Cmp(target) <= 0
+	return true
 }
 
 // rawGenesis decodes genesis.raw; its header fills the other fields.
