@@ -50,7 +50,7 @@ type Conn struct {
 
 func newConn(cfg *Config, s *session, peer *message.Hello, outbound bool) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Conn{
+	c := &Conn{
 		nc: s.nc, tls: s.tls, local: cfg.Features, peer: peer, outbound: outbound,
 		now: cfg.Now, timeouts: cfg.Timeouts, metrics: cfg.Metrics, limits: cfg.Limits,
 		queue:   newQueue(cfg.Queue),
@@ -58,6 +58,19 @@ func newConn(cfg *Config, s *session, peer *message.Hello, outbound bool) *Conn 
 		reader:  s.reader,
 		ctx:     ctx, cancel: cancel,
 	}
+	c.reader.deadline = c.setReadDeadline
+	return c
+}
+
+// setReadDeadline sets the deadline unless the link has begun to end; then
+// the one that end set must stay.
+func (c *Conn) setReadDeadline(at time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return c.cause
+	}
+	return c.nc.SetReadDeadline(at)
 }
 
 // PeerKey returns the peer's x-only public key: its proven identity.
@@ -87,9 +100,8 @@ func (c *Conn) Err() error {
 }
 
 // Send queues m and waits while there is no room. It returns ErrFeature if
-// the peer did not announce what m needs, *message.EncodeError or
-// *message.DecodeError (too large) if m cannot be sent at all, the reason
-// why the link ended, or the context's error. Sent means queued: the peer
+// the peer did not announce what m needs, *message.EncodeError if m cannot
+// be sent at all, the reason why the link ended, or the context's error. Sent means queued: the peer
 // may never get it. m must not be changed afterwards.
 func (c *Conn) Send(ctx context.Context, m message.Message) error {
 	item, err := c.prepare(m)
@@ -152,8 +164,9 @@ func (c *Conn) prepare(m message.Message) (queued, error) {
 	if err != nil {
 		return queued{}, err
 	}
-	if err := c.limits.CheckSize(t, int64(len(payload))); err != nil {
-		return queued{}, err
+	if most, _ := c.limits.Max(t); int64(len(payload)) > most {
+		return queued{}, &message.EncodeError{Type: t, Field: "size",
+			Detail: fmt.Sprintf("%d bytes, at most %d", len(payload), most)}
 	}
 	return queued{t, payload}, nil
 }
@@ -230,29 +243,29 @@ func (c *Conn) endByReader(err error) {
 }
 
 // Close ends the link and tells the peer why, as far as that is possible
-// within a second; it does not wait for it. What is queued is dropped. Only
-// the first reason counts.
+// within closeGrace; it does not wait for it. What is queued is dropped.
+// Only the first reason counts.
 func (c *Conn) Close(code message.Code, reason string) {
 	c.end(ErrClosed, disconnect(code, reason))
 }
 
-// end begins the end of the link; the first call wins.
+// end begins the end of the link; the first call wins. Run then finishes
+// it; where Run was not called, a goroutine of at most two closeGrace does.
 func (c *Conn) end(cause error, goodbye *message.Disconnect) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.cause != nil {
-		c.mu.Unlock()
 		return
 	}
 	c.cause, c.goodbye = cause, goodbye
-	running := c.running
-	c.mu.Unlock()
+	// A write under way gets a moment to finish, a read none. Errors mean
+	// that nc is closed already.
+	_ = c.nc.SetWriteDeadline(c.now().Add(closeGrace))
+	_ = c.nc.SetReadDeadline(c.now())
 	c.queue.close()
-	// A write under way gets a moment to finish, a read none.
-	soon := c.now().Add(closeGrace)
-	_ = c.nc.SetWriteDeadline(soon) // an error means that nc is closed already
 	c.cancel()
-	if !running {
-		c.finish()
+	if !c.running {
+		go c.finish()
 	}
 }
 
@@ -333,32 +346,38 @@ func (c *Conn) writeAll(b []byte) error {
 }
 
 // finish says goodbye, closes the net.Conn and gives back all memory. The
-// link has begun to end.
+// link has begun to end, and nobody else writes.
 func (c *Conn) finish() {
 	c.mu.Lock()
-	goodbye, running := c.goodbye, c.running
+	goodbye := c.goodbye
 	c.mu.Unlock()
-	if running && goodbye != nil {
-		if payload, err := message.Encode(goodbye); err == nil {
-			frame, _ := appendFrame(nil, message.TypeDisconnect, payload, 0)
-			if _, err := c.tls.Write(frame); err == nil {
-				c.linger()
-			}
-		}
+	said := goodbye != nil && c.say(goodbye)
+	if !said {
+		_ = c.nc.Close()
 	}
-	_ = c.nc.Close()
-	c.reading <- struct{}{}
+	c.reading <- struct{}{} // Receive has let go, or will soon
+	if said {
+		_ = c.nc.SetReadDeadline(c.now().Add(closeGrace))
+		discard(c.nc)
+		_ = c.nc.Close()
+	}
 	c.reader.releaseAll()
 	<-c.reading
 }
 
-// linger discards what the peer still sends until it closes, for a moment.
-func (c *Conn) linger() {
-	_ = c.nc.SetReadDeadline(c.now())
-	c.reading <- struct{}{} // Receive has let go
-	defer func() { <-c.reading }()
-	_ = c.nc.SetReadDeadline(c.now().Add(closeGrace))
-	discard(c.nc)
+// say writes the last message and reports whether that went well.
+func (c *Conn) say(goodbye *message.Disconnect) bool {
+	payload, err := message.Encode(goodbye)
+	if err != nil {
+		return false
+	}
+	frame, _ := appendFrame(nil, message.TypeDisconnect, payload, 0)
+	if _, err := c.tls.Write(frame); err != nil {
+		return false
+	}
+	c.metrics.countFrame(directionOut, message.TypeDisconnect, len(frame))
+	c.metrics.countMessage(directionOut, message.TypeDisconnect)
+	return true
 }
 
 // discard half-closes where that is possible and reads to the end, within

@@ -150,6 +150,9 @@ func (t *Transport) greet(s *session, pin *[32]byte) (*message.Hello, error) {
 	if err := t.checkChain(peer); err != nil {
 		return nil, err
 	}
+	if !peer.Pinned {
+		return nil, protocolf("hello of a listener does not name the dialler's key")
+	}
 	if pin != nil && peer.Key != *pin {
 		return nil, &RefusedError{Code: message.CodeBadIdentity, Reason: "not the expected identity",
 			Err: fmt.Errorf("expected key %x, peer has %x", *pin, peer.Key)}

@@ -21,8 +21,8 @@ import (
 // taken from the budget: the bulk payload under way, the last payload and
 // the decoded form of the last message.
 type reader struct {
-	nc       net.Conn // deadlines
 	in       *bufio.Reader
+	deadline func(time.Time) error // limits the next read
 	limits   *message.Limits
 	budget   *Budget
 	metrics  *Metrics
@@ -46,7 +46,7 @@ type bulkRead struct {
 
 func newReader(nc net.Conn, stream io.Reader, cfg *Config) reader {
 	return reader{
-		nc: nc, in: bufio.NewReaderSize(stream, 4096),
+		in: bufio.NewReaderSize(stream, 4096), deadline: nc.SetReadDeadline,
 		limits: cfg.Limits, budget: cfg.Budget, metrics: cfg.Metrics,
 		now: cfg.Now, timeouts: cfg.Timeouts,
 	}
@@ -245,7 +245,7 @@ func (r *reader) setDeadline(d time.Duration) error {
 	if r.bulk.active && r.bulk.deadline.Before(at) {
 		at = r.bulk.deadline
 	}
-	return r.nc.SetReadDeadline(at)
+	return r.deadline(at)
 }
 
 // readError turns a timeout into the peer's fault; other errors stay.

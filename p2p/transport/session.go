@@ -32,6 +32,7 @@ type session struct {
 	tls      *tls.Conn
 	reader   reader
 	exporter [exporterSize]byte
+	deadline time.Time // of the handshake
 }
 
 // newCertificate makes the certificate that TLS needs and nobody checks. It
@@ -71,7 +72,8 @@ func tlsConfig(random io.Reader, now func() time.Time) *tls.Config {
 // open runs the TLS handshake within cfg.Timeouts.Handshake, which goes on
 // to limit the session until the deadline is changed.
 func open(ctx context.Context, nc net.Conn, secure *tls.Conn, cfg *Config) (*session, error) {
-	if err := nc.SetDeadline(cfg.Now().Add(cfg.Timeouts.Handshake)); err != nil {
+	deadline := cfg.Now().Add(cfg.Timeouts.Handshake)
+	if err := nc.SetDeadline(deadline); err != nil {
 		return nil, fmt.Errorf("transport: set deadline: %w", err)
 	}
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -81,7 +83,7 @@ func open(ctx context.Context, nc net.Conn, secure *tls.Conn, cfg *Config) (*ses
 	if state.NegotiatedProtocol != ALPN {
 		return nil, &ProtocolError{Code: message.CodeProtocol, Detail: "peer does not speak " + ALPN}
 	}
-	s := &session{nc: nc, tls: secure, reader: newReader(nc, secure, cfg)}
+	s := &session{nc: nc, tls: secure, reader: newReader(nc, secure, cfg), deadline: deadline}
 	binding, err := state.ExportKeyingMaterial(exporterLabel, []byte{}, exporterSize)
 	if err != nil {
 		return nil, fmt.Errorf("transport: TLS exporter: %w", err)
@@ -140,9 +142,14 @@ func (s *session) send(m message.Message) error {
 	return nil
 }
 
-// refuse tells the peer why there will be no session, as far as it listens.
+// refuse tells the peer why there will be no session, as far as it listens
+// and the time of the handshake allows.
 func (s *session) refuse(d *message.Disconnect) {
-	_ = s.nc.SetDeadline(s.reader.now().Add(closeGrace))
+	until := s.reader.now().Add(closeGrace)
+	if s.deadline.Before(until) {
+		until = s.deadline
+	}
+	_ = s.nc.SetDeadline(until) // an error shows in the write
 	if s.send(d) == nil {
 		discard(s.nc)
 	}
