@@ -62,6 +62,22 @@ func listenHTTP(name, addr, dir string, handler http.Handler, log *slog.Logger) 
 	}}, nil
 }
 
+// addHTTP opens a listener that Run serves.
+func (n *Node) addHTTP(name, addr string, handler http.Handler) error {
+	l, err := listenHTTP(name, addr, n.opts.Dir, handler, n.opts.Log)
+	if err != nil {
+		return err
+	}
+	n.http = append(n.http, l)
+	n.onClose(func() error {
+		if err := l.ln.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
 // listenError names the flag that changes a taken address.
 func listenError(name, addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w; --%s HOST:PORT takes another address", addr, err, name)

@@ -9,7 +9,6 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
-	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/mempool/policy"
@@ -128,10 +127,7 @@ func (a rpcPool) Info() rpc.PoolInfo {
 func (a rpcPool) Sequence() uint64 { return a.pool.Generation() }
 
 // rpcPeers shows the peer-to-peer part to the RPC methods.
-type rpcPeers struct {
-	net   *p2p.Network
-	chain *chain.Chain
-}
+type rpcPeers struct{ net *p2p.Network }
 
 func (a rpcPeers) Active() bool          { return a.net.Info().Active }
 func (a rpcPeers) SetActive(active bool) { a.net.SetActive(active) }

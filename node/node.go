@@ -1,0 +1,265 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/sigcheck"
+	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/mempool"
+	"github.com/charterchain/charter/node/config"
+	"github.com/charterchain/charter/node/miner"
+	"github.com/charterchain/charter/p2p"
+	"github.com/charterchain/charter/rpc"
+)
+
+// Options are what a Node is built from. All but BlockTime are required.
+type Options struct {
+	Config  *config.Config
+	Params  *params.Params
+	Dir     string // the chain's folder; made when it is missing
+	Version string // of the program
+	Log     *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader // cryptographic
+
+	// BlockTime is the least time between blocks that this node mines, on
+	// chains where proof of work takes none.
+	BlockTime time.Duration
+}
+
+// Node is a full node. New opens everything, Run lives, Close lets go.
+type Node struct {
+	opts     Options
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	store   *store.Store
+	checker *sigcheck.Checker
+	chain   *chain.Chain
+	pool    *mempool.Pool
+	peers   *p2p.Network
+	miner   *miner.Miner
+	rpc     *rpc.Server
+	cookie  *rpc.Cookie
+	http    []*httpListener
+
+	poolLoaded atomic.Bool
+	stop       context.CancelCauseFunc // ends Run; set by New
+	stopping   context.Context
+	closers    []func() error // in the order of opening
+}
+
+// errStopped is the cause of a stop that somebody asked for over RPC.
+var errStopped = errors.New("stop was called")
+
+// New opens the data folder, the chain and all listeners. When a part
+// fails, those opened before are closed again. Close must be called.
+func New(ctx context.Context, opts Options) (_ *Node, err error) {
+	n := &Node{opts: opts, log: opts.Log.With("pkg", "node"), registry: prometheus.NewRegistry()}
+	n.stopping, n.stop = context.WithCancelCause(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if err := opts.Params.Unsupported(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(opts.Dir); err != nil {
+		return nil, err
+	}
+	for _, open := range []func(context.Context) error{
+		n.openStore, n.openChain, n.openPool, n.openPeers, n.openMiner, n.openRPC, n.openMonitoring,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n.registerMetrics()
+	return n, nil
+}
+
+// Run is the node's life. It returns nil after ctx is done or stop was
+// called over RPC, and an error when the node cannot go on.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	context.AfterFunc(n.stopping, func() { cancel(context.Cause(n.stopping)) })
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.chain.Run(ctx) })
+	g.Go(func() error { return n.pool.Run(ctx) })
+	for _, l := range n.http {
+		g.Go(func() error { return l.Run(ctx) })
+	}
+	context.AfterFunc(ctx, n.shutdownRPC)
+	g.Go(func() error { return n.live(ctx) })
+	n.log.Info("node runs", "chain", n.opts.Params.Name, "genesis", n.opts.Params.GenesisHash,
+		"height", n.chain.Best().Height, "dir", n.opts.Dir, "version", n.opts.Version)
+	err := g.Wait()
+	n.log.Info("node stops", "height", n.chain.Best().Height)
+	return errors.Join(err, n.savePool())
+}
+
+// live imports what the settings ask for, then joins the network and mines.
+func (n *Node) live(ctx context.Context) error {
+	if err := n.loadBlocks(ctx); err != nil {
+		return err
+	}
+	n.loadPool(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.peers.Run(ctx) })
+	if n.opts.Config.Mine {
+		g.Go(func() error { return n.miner.Run(ctx) })
+	}
+	return g.Wait()
+}
+
+// Close closes what New opened, storage last. It may be called once, after
+// Run has returned.
+func (n *Node) Close() error {
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		errs = append(errs, n.closers[i]())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// onClose adds a function to what Close does, before those added earlier.
+func (n *Node) onClose(fn func() error) { n.closers = append(n.closers, fn) }
+
+// Memory of --dbcache that the database keeps for its own blocks.
+const (
+	dbShare    = 8 // one part in dbShare
+	maxDBCache = 256 << 20
+)
+
+func (n *Node) cacheSplit() (coins, database int64) {
+	total := int64(n.opts.Config.DBCache) << 20
+	database = min(total/dbShare, maxDBCache)
+	return total - database, database
+}
+
+func (n *Node) openStore(context.Context) error {
+	_, database := n.cacheSplit()
+	s, err := store.Open(store.Config{
+		Dir:      n.opts.Dir,
+		FS:       store.OS(),
+		Magic:    n.opts.Params.Network.Magic,
+		DBCache:  database,
+		MaxBlock: n.opts.Params.Limits.BlockSerialized,
+		Log:      n.opts.Log,
+		Metrics:  store.NewMetrics(n.registry),
+	})
+	if err != nil {
+		return err
+	}
+	n.store = s
+	n.onClose(s.Close)
+	return nil
+}
+
+func (n *Node) openChain(ctx context.Context) error {
+	coins, _ := n.cacheSplit()
+	n.checker = sigcheck.New(sigcheck.Config{Workers: n.opts.Config.Par})
+	c, err := chain.New(ctx, chain.Config{
+		Params:     n.opts.Params,
+		Store:      n.store,
+		Checker:    n.checker,
+		Now:        n.opts.Now,
+		Log:        n.opts.Log,
+		Metrics:    chain.NewMetrics(n.registry),
+		CacheBytes: coins,
+	})
+	if err != nil {
+		return err
+	}
+	n.chain = c
+	n.onClose(c.Close)
+	return nil
+}
+
+func (n *Node) openPool(context.Context) error {
+	policy := n.opts.Params.Policy
+	if mib := n.opts.Config.MaxMempool; mib > 0 {
+		policy.MempoolBytes = int64(mib) << 20
+	}
+	n.pool = mempool.New(mempool.Config{
+		Chain:   n.chain,
+		Params:  n.opts.Params,
+		Checker: n.checker,
+		Now:     n.opts.Now,
+		Log:     n.opts.Log,
+		Metrics: mempool.NewMetrics(n.registry),
+		Policy:  &policy,
+	})
+	n.chain.Subscribe(n.pool.HandleEvent)
+	return nil
+}
+
+func (n *Node) openMiner(context.Context) error {
+	var payout []byte
+	if n.opts.Config.Mine {
+		script, err := n.opts.Params.Address.Decode(n.opts.Config.MineAddress)
+		if err != nil {
+			return fmt.Errorf("mine-address: %w", err)
+		}
+		payout = script
+	}
+	var extra [8]byte
+	if _, err := io.ReadFull(n.opts.Random, extra[:]); err != nil {
+		return fmt.Errorf("draw an extra nonce: %w", err)
+	}
+	n.miner = miner.New(miner.Config{
+		Chain:        n.chain,
+		Pool:         n.pool,
+		Params:       n.opts.Params,
+		Now:          n.opts.Now,
+		PayoutScript: payout,
+		Threads:      n.opts.Config.MineThreads,
+		BlockTime:    n.opts.BlockTime,
+		ExtraNonce:   bigEndian(extra),
+		Hold: func() string {
+			if n.chain.InitialSync() {
+				return "syncing"
+			}
+			return ""
+		},
+		Log:     n.opts.Log,
+		Metrics: miner.NewMetrics(n.registry),
+	})
+	return nil
+}
+
+func bigEndian(b [8]byte) (v uint64) {
+	for _, x := range b {
+		v = v<<8 | uint64(x)
+	}
+	return v
+}
+
+// listenAddrs are the addresses for peers.
+func (n *Node) listenAddrs() []string {
+	switch cfg := n.opts.Config; {
+	case cfg.NoListen:
+		return nil
+	case len(cfg.Listen) > 0:
+		return cfg.Listen
+	}
+	return []string{net.JoinHostPort("", fmt.Sprint(n.opts.Params.Network.DefaultPort))}
+}
+
+func (n *Node) path(name string) string { return filepath.Join(n.opts.Dir, name) }
