@@ -9,18 +9,18 @@ import (
 )
 
 //go:embed chains/*.toml
-var chains embed.FS
+var files embed.FS
 
 // Chain returns the chain file of that name (such as "open"), byte for byte
 // as in configs/chains. ok is false where none ships.
 func Chain(name string) (file []byte, ok bool) {
-	file, err := chains.ReadFile("chains/" + name + ".toml")
+	file, err := files.ReadFile("chains/" + name + ".toml")
 	return file, err == nil
 }
 
-// ChainNames lists the names of the chain files that ship, sorted.
-func ChainNames() []string {
-	paths, err := fs.Glob(chains, "chains/*.toml")
+// Chains lists the names of the chain files that ship, sorted.
+func Chains() []string {
+	paths, err := fs.Glob(files, "chains/*.toml")
 	if err != nil {
 		return nil // cannot happen: the pattern is well formed
 	}

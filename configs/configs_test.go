@@ -20,8 +20,8 @@ func TestChainsKeepTheirHashes(t *testing.T) {
 			"5e6d63ebac91b6b6123aae6188ce329d44813216e272feca9853315dbf005430",
 		},
 		"consortium": {
-			"000365b4c41d1885d5f981f8bb580634ff1b2ab958e55c200313598ad9966b6a",
-			"2f926cb30485186facc5c907178a38f380e51abbe01224524787f4c662296e6f",
+			"000e1ddc378fd203c82c8c97197bdb9e698cffed796838274b9d02f136238377",
+			"1781ea48e35ed3f3c22febb8f37bbe81e1ecb85fa95d6615ef2c777a66f0d222",
 		},
 		"dev": {
 			"0397d77d876c4e5614dd65a6c6a78aca0e8fe4d9abd5e6c5915c748b5d4083d8",
@@ -32,12 +32,15 @@ func TestChainsKeepTheirHashes(t *testing.T) {
 			"cfefa97f2f9d6cf4e3ef96f5a5cbfb7061fa44848f782aabfa01403f8d0a4275",
 		},
 	}
-	if got := ChainNames(); len(got) != len(golden) {
+	if got := Chains(); len(got) != len(golden) {
 		t.Fatalf("files %v, %d of them have golden hashes", got, len(golden))
 	}
 	for name, want := range golden {
 		t.Run(name, func(t *testing.T) {
 			p := load(t, name)
+			if p.Name != name {
+				t.Errorf("the chain is called %q", p.Name)
+			}
 			if got := p.GenesisHash.String(); got != want.genesis {
 				t.Errorf("genesis hash %s, want %s", got, want.genesis)
 			}
@@ -50,7 +53,7 @@ func TestChainsKeepTheirHashes(t *testing.T) {
 
 // Writing a chain out with every key changes nothing.
 func TestRenderedChainsAreTheSame(t *testing.T) {
-	for _, name := range ChainNames() {
+	for _, name := range Chains() {
 		t.Run(name, func(t *testing.T) {
 			p := load(t, name)
 			file := params.Render(p)
@@ -69,7 +72,7 @@ func TestRenderedChainsAreTheSame(t *testing.T) {
 }
 
 func TestWhichChainsThisVersionRuns(t *testing.T) {
-	for _, name := range ChainNames() {
+	for _, name := range Chains() {
 		err := load(t, name).Unsupported()
 		if refused := err != nil; refused != (name == "consortium") {
 			t.Errorf("%s: %v", name, err)
