@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/wallet"
+)
+
+// initFlags are the flags of charter init.
+type initFlags struct {
+	out       string
+	force     bool
+	hrp       string
+	message   string
+	algorithm string
+	spacing   time.Duration
+	port      uint16
+	onDemand  bool
+	allocate  []string
+}
+
+func newInitCommand(e *env) *cobra.Command {
+	var f initFlags
+	cmd := &cobra.Command{
+		Use:   "init NAME",
+		Short: "Write the chain file of a new chain",
+		Long: `Writes NAME.toml: the chain file of a new open chain, on which anyone may
+connect, mine, send and receive. The file holds every key with a comment. Its
+time and name make it a chain of its own; give the same file to every node.
+
+The file has no secrets. Coins come from mining; to have some in the first
+block, make a wallet on the new chain, take an address from it, and run init
+again with --allocate and --force before anybody uses the chain.`,
+		Example: `  charter init acme
+  charter init lab --on-demand
+  charter init acme --force --allocate acme1p…=1000000`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("init needs one argument, the name of the chain (%d given)", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return initChain(e, args[0], &f) },
+	}
+	set := cmd.Flags()
+	set.StringVar(&f.out, "out", "", "file to write (default NAME.toml)")
+	set.BoolVar(&f.force, "force", false, "replace the file if it exists; that makes another chain")
+	set.StringVar(&f.hrp, "hrp", "", "first part of addresses (default: from the name)")
+	set.StringVar(&f.message, "message", "", "text in the first block, at most 80 bytes")
+	set.StringVar(&f.algorithm, "algorithm", "", "difficulty: asert, bitcoin or fixed (default asert, with --on-demand fixed)")
+	set.DurationVar(&f.spacing, "spacing", time.Minute, "time between blocks that the difficulty aims at, whole seconds")
+	set.Uint16Var(&f.port, "port", 8430, "port on which nodes listen for each other")
+	set.BoolVar(&f.onDemand, "on-demand", false, "blocks cost nothing and are made by RPC (generatetoaddress)")
+	set.StringArrayVar(&f.allocate, "allocate", nil, "ADDRESS=AMOUNT: coins in the first block; may be repeated")
+	return cmd
+}
+
+// initResult is what charter init --json prints.
+type initResult struct {
+	Chain       string `json:"chain"`
+	File        string `json:"file"`
+	GenesisHash string `json:"genesis_hash"`
+	RulesHash   string `json:"rules_hash"`
+	Bech32HRP   string `json:"bech32_hrp"`
+	Port        uint16 `json:"port"`
+}
+
+func initChain(e *env, name string, f *initFlags) error {
+	if f.spacing%time.Second != 0 {
+		return usagef("--spacing %v is not in whole seconds", f.spacing)
+	}
+	allocations, err := parseAllocations(f.allocate)
+	if err != nil {
+		return err
+	}
+	p, err := params.NewOpen(params.OpenOptions{
+		Name:        name,
+		HRP:         f.hrp,
+		Time:        uint32(time.Now().Unix()),
+		Algorithm:   params.Algorithm(f.algorithm),
+		Spacing:     f.spacing,
+		OnDemand:    f.onDemand,
+		Port:        f.port,
+		Message:     f.message,
+		Allocations: allocations,
+	})
+	if err != nil {
+		return &usageError{err}
+	}
+	path := f.out
+	if path == "" {
+		path = name + ".toml"
+	}
+	if err := writeChainFile(path, params.Render(p), f.force); err != nil {
+		return err
+	}
+	if e.flags.json {
+		return e.printJSON(initResult{
+			Chain:       p.Name,
+			File:        path,
+			GenesisHash: p.GenesisHash.String(),
+			RulesHash:   fmt.Sprintf("%x", p.RulesHash),
+			Bech32HRP:   p.Address.Bech32HRP,
+			Port:        p.Network.DefaultPort,
+		})
+	}
+	return printChain(e, p, path)
+}
+
+// parseAllocations reads ADDRESS=AMOUNT; params checks the addresses.
+func parseAllocations(list []string) ([]params.Allocation, error) {
+	var out []params.Allocation
+	for _, s := range list {
+		addr, text, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, usagef("--allocate %q is not ADDRESS=AMOUNT", s)
+		}
+		amount, err := wallet.ParseAmount(text)
+		if err != nil {
+			return nil, usagef("--allocate %q: %w", s, err)
+		}
+		out = append(out, params.Allocation{Address: addr, Amount: int64(amount)})
+	}
+	return out, nil
+}
+
+// writeChainFile writes a new file, or replaces one as a whole with force.
+func writeChainFile(path string, data []byte, force bool) error {
+	if !force {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s exists: name another file with --out, or replace it with --force (that makes another chain)", path)
+		}
+		if err != nil {
+			return fmt.Errorf("write the chain file: %w", err)
+		}
+		_, err = file.Write(data)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return fmt.Errorf("write the chain file: %w", errors.Join(err, os.Remove(path)))
+		}
+		return nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".charter-*.toml")
+	if err != nil {
+		return fmt.Errorf("write the chain file: %w", err)
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the chain file: %w", errors.Join(err, os.Remove(file.Name())))
+	}
+	return nil
+}
+
+// printChain says what was made and what to do next.
+func printChain(e *env, p *params.Params, path string) error {
+	chain := path
+	if !strings.ContainsAny(chain, `/\`) && !strings.HasSuffix(chain, ".toml") {
+		chain = "./" + chain // else --chain takes it for a name
+	}
+	chain = shellQuote(chain)
+	mine := fmt.Sprintf("charterd --chain %s --mine --mine-address ADDRESS", chain)
+	if p.PoW.OnDemand {
+		mine = fmt.Sprintf("charter --chain %s rpc generatetoaddress 1 ADDRESS", chain)
+	}
+	_, err := fmt.Fprintf(e.stdout, `Wrote %[2]s: chain %[3]s, open to everyone.
+Genesis block %[4]v
+Addresses start with %[5]s1.
+
+Next:
+  charterd --chain %[1]s
+      starts a node (give the same file to the others, with --connect HOST:PORT)
+  charter --chain %[1]s wallet create
+  charter --chain %[1]s wallet address
+      make a wallet and show an address
+  %[6]s
+      mines to that address; mined coins can be spent after %[7]d blocks
+`, chain, path, p.Name, p.GenesisHash, p.Address.Bech32HRP, mine, p.Subsidy.Maturity)
+	return err
+}
+
+// shellQuote writes a path so that a shell reads it as one word.
+func shellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("./_-+:@%", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
