@@ -28,6 +28,9 @@ func openDB(g *guard, dir, name string, cache int64, files int) (*database, erro
 		return nil, err
 	}
 	db, err := leveldb.Open(stor, dbOptions(cache, files))
+	if failed := g.failed(); failed != nil && err != nil {
+		return nil, failed // LevelDB's error keeps its text only
+	}
 	if err != nil {
 		return nil, fromLevelDB(name, err)
 	}

@@ -61,6 +61,9 @@ type arena struct {
 
 func (a *arena) store(value []byte) slot {
 	n := len(value)
+	if n == 0 {
+		return 0
+	}
 	if n > slotSizeMask {
 		panic("utxo: value too long for an arena")
 	}
