@@ -1,0 +1,113 @@
+package rpc
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/params/scan"
+)
+
+// decodeBlock reads a block given as hex.
+func (m *miningMethods) decodeBlock(text string) (*wire.MsgBlock, *Error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, fail(codeDeserialization, "Block decode failed: not hexadecimal (%d characters)", len(text))
+	}
+	msg, err := scan.DecodeBlock(raw, &m.chain.Params().Limits)
+	if err != nil {
+		return nil, fail(codeDeserialization, "Block decode failed: %v", err)
+	}
+	return msg, nil
+}
+
+// propose answers the proposal mode of getblocktemplate (BIP23): null, or the
+// reason why the block would not become the best one.
+func (m *miningMethods) propose(ctx context.Context, data string) (any, error) {
+	if data == "" {
+		return nil, fail(codeType, "Missing data String key for proposal")
+	}
+	msg, err := m.decodeBlock(data)
+	if err != nil {
+		return nil, err
+	}
+	block := consensus.NewBlock(msg)
+	if info, ok := m.chain.Lookup(block.Hash); ok {
+		switch info.State {
+		case chain.StateValid:
+			return "duplicate", nil
+		case chain.StateInvalid:
+			return "duplicate-invalid", nil
+		}
+		return "duplicate-inconclusive", nil
+	}
+	if block.Header.PrevBlock != m.chain.Best().Hash {
+		return "inconclusive-not-best-prevblk", nil
+	}
+	return blockVerdict(m.chain.CheckProposal(ctx, block))
+}
+
+// blockVerdict is what BIP22 wants of a judged block: null or a reason.
+func blockVerdict(err error) (any, error) {
+	v, ok := judge(err)
+	switch {
+	case !ok:
+		return nil, undecided(err)
+	case err == nil:
+		return nil, nil
+	}
+	return v.reason, nil
+}
+
+func (m *miningMethods) submitBlock(ctx context.Context, c *call) (any, error) {
+	text := c.text(0, "")
+	if c.err != nil {
+		return nil, c.err
+	}
+	msg, bad := m.decodeBlock(text)
+	if bad != nil {
+		return nil, bad
+	}
+	m.addReservedValue(msg)
+	block := consensus.NewBlock(msg)
+	if info, ok := m.chain.Lookup(block.Hash); ok {
+		switch {
+		case info.State == chain.StateInvalid:
+			return "duplicate-invalid", nil
+		case info.HaveData && info.State == chain.StateValid:
+			return "duplicate", nil
+		case info.HaveData:
+			return "duplicate-inconclusive", nil
+		}
+	}
+	result, err := m.chain.AcceptBlock(ctx, block)
+	if err != nil {
+		return blockVerdict(err)
+	}
+	switch result {
+	case chain.ResultConnected:
+		return nil, nil
+	case chain.ResultDuplicate:
+		return "duplicate", nil
+	case chain.ResultOrphan:
+		return "prev-blk-not-found", nil
+	}
+	return "inconclusive", nil
+}
+
+// addReservedValue gives a coinbase without witness the one that the commitment
+// of a template needs, as Bitcoin Core does: miners leave it away.
+func (m *miningMethods) addReservedValue(msg *wire.MsgBlock) {
+	parent, ok := m.chain.Lookup(msg.Header.PrevBlock)
+	if !ok || !params.Active(m.chain.Params().Deployments.Segwit, parent.Height+1) || len(msg.Transactions) == 0 {
+		return
+	}
+	coinbase := msg.Transactions[0]
+	if len(coinbase.TxIn) == 1 && !coinbase.HasWitness() && consensus.FindWitnessCommitment(coinbase) >= 0 {
+		coinbase.TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+	}
+}
