@@ -176,6 +176,7 @@ func (p *Pool) settleLocked() {
 	slices.SortFunc(a.entries, func(x, y *waiting) int { return bySeq(x.entry, y.entry) })
 	p.returnLocked(a, a.entries, next)
 	p.trimLocked()
+	p.log.Debug("followed a reorganisation", "blocks", len(a.blocks), "txs", len(p.byTxID))
 }
 
 // dropUnfitLocked removes entries that a shorter or younger branch made
@@ -205,8 +206,10 @@ func (p *Pool) stillFits(e *entry, next chain.NextBlock) bool {
 	return err == nil
 }
 
-// returnLocked brings back, in order, what still fits.
+// returnLocked brings back, in order, what still fits. Entries that do not
+// leave, children before parents.
 func (p *Pool) returnLocked(a *aside, list []*waiting, next chain.NextBlock) {
+	var lost []*entry
 	for _, w := range list {
 		if a.byTxID[w.tx.TxID] != w {
 			continue // confirmed again, or dropped
@@ -214,7 +217,7 @@ func (p *Pool) returnLocked(a *aside, list []*waiting, next chain.NextBlock) {
 		e, ok := p.judgeReturnedLocked(w, next)
 		switch {
 		case !ok && w.entry != nil:
-			p.gone(w.entry, ReasonReorg)
+			lost = append(lost, w.entry)
 		case !ok:
 		case w.entry != nil:
 			e.time, e.height, e.flags = w.entry.time, w.entry.height, w.flags
@@ -224,6 +227,9 @@ func (p *Pool) returnLocked(a *aside, list []*waiting, next chain.NextBlock) {
 			p.insertLocked(e, true)
 			p.arrivedLocked(e.tx)
 		}
+	}
+	for _, e := range slices.Backward(lost) {
+		p.gone(e, ReasonReorg)
 	}
 }
 

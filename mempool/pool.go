@@ -91,7 +91,6 @@ func New(cfg Config) *Pool {
 		policy:  cfg.Params.Policy,
 		checker: cfg.Checker,
 		now:     cfg.Now,
-		log:     cfg.Log,
 		metrics: cfg.Metrics,
 		wake:    make(chan struct{}, 1),
 		moved:   make(chan struct{}),
@@ -106,9 +105,10 @@ func New(cfg Config) *Pool {
 	if p.policy.MempoolBytes <= 0 {
 		p.policy.MempoolBytes = defaultBytes
 	}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	p.log = cfg.Log.With("pkg", "mempool")
 	if p.metrics == nil {
 		p.metrics = NewMetrics(nil)
 	}
