@@ -146,11 +146,13 @@ func (n *Network) Info() Info {
 	for _, l := range n.cfg.Listeners {
 		info.Listening = append(info.Listening, l.Addr().String())
 	}
-	info.BytesSent, info.BytesRecv = n.traffic.sent.Load(), n.traffic.received.Load()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	info.Active = n.active
+	info.BytesSent, info.BytesRecv = n.past.sent, n.past.received
 	for _, p := range n.byKey {
+		info.BytesSent += p.wire.sent.Load()
+		info.BytesRecv += p.wire.received.Load()
 		if p.inbound {
 			info.Inbound++
 		} else {
@@ -165,7 +167,7 @@ func (n *Network) Info() Info {
 func (n *Network) NewTip() { n.tips.tipChanged() }
 
 // TxAccepted tells that the pool has taken a transaction. It never blocks.
-func (n *Network) TxAccepted(tx *consensus.Tx) { n.txs.announce(tx.WTxID) }
+func (n *Network) TxAccepted(tx *consensus.Tx) { n.txs.announceTx(tx.WTxID) }
 
 // SyncStatus says how far this node is behind its peers.
 func (n *Network) SyncStatus() SyncStatus { return n.blocks.status() }

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -41,12 +42,21 @@ type Config struct {
 	// node, told to them. Empty: the node does not make itself known.
 	External []string
 
+	// ChainFile returns the chain file for peers that join and have none.
+	// nil: not served.
+	ChainFile func() ([]byte, error)
+
 	UserAgent   string // "name/version", shown to peers; may be empty
-	MaxInbound  int    // sessions; 0: 117
+	MaxInbound  int    // sessions, without those with pinned peers; 0: 117
 	MaxOutbound int    // sessions to addresses from the book; 0: 8
 
-	Now     func() time.Time
-	Rand    *rand.Rand // jitter and choice of peers; used under a lock
+	// Memory is the budget in bytes for messages that arrive. 0: 256 MiB,
+	// or twice the chain's largest message if that is more.
+	Memory int64
+
+	Now     func() time.Time // also drives the deadlines of connections
+	Rand    *rand.Rand       // jitter and choice of peers; used under a lock
+	Entropy io.Reader        // cryptographic randomness, safe for concurrent use
 	Log     *slog.Logger
 	Metrics *Metrics // nil: not counted
 }
@@ -54,6 +64,7 @@ type Config struct {
 const (
 	defaultMaxInbound  = 117
 	defaultMaxOutbound = 8
+	defaultMemory      = 256 << 20
 )
 
 // withDefaults checks that everything required is there and fills in the rest.
@@ -65,7 +76,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("p2p: no identity key")
 	case c.Chain == nil || c.Pool == nil || c.Book == nil:
 		return c, errors.New("p2p: chain, pool and address book are required")
-	case c.Dial == nil || c.Now == nil || c.Rand == nil || c.Log == nil:
+	case c.Dial == nil || c.Now == nil || c.Rand == nil || c.Entropy == nil || c.Log == nil:
 		return c, errors.New("p2p: dialler, clock, randomness and log are required")
 	case c.MaxInbound < 0 || c.MaxOutbound < 0:
 		return c, errors.New("p2p: limits of sessions must not be negative")

@@ -1,9 +1,12 @@
 package p2p
 
 import (
+	"math"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/p2p/message"
 )
 
 // ConnectionType says how a session came about, in the words of Bitcoin
@@ -38,15 +41,16 @@ type PeerInfo struct {
 	PingWait   time.Duration // how long a ping has been unanswered; 0: none is
 	TimeOffset time.Duration // peer's clock less ours, as of the handshake
 
-	BytesSent, BytesRecv           uint64
-	BytesSentByType                map[string]uint64
-	BytesRecvByType                map[string]uint64
-	StartHeight                    int32 // best height the peer told first; -1: none yet
-	BestHeight                     int32 // best header known to be the peer's; -1: none yet
-	BestHash                       chainhash.Hash
-	CommonHeight                   int32 // last block we are known to share; -1: none yet
-	InFlight                       []int32
-	TxAnnouncements, AddrProcessed uint64
+	BytesSent     uint64 // on the wire, TLS included
+	BytesRecv     uint64
+	StartHeight   int32 // best height as the peer said in its handshake
+	BestHeight    int32 // best header known to be the peer's; -1: none yet
+	BestHash      chainhash.Hash
+	CommonHeight  int32   // last block of our best branch that the peer is known to have; -1: none yet
+	InFlight      []int32 // heights of blocks that the peer owes us
+	Announced     uint64  // transactions that the peer announced
+	AddrProcessed uint64  // addresses that the peer told
+	RelaysTxs     bool    // the peer wants to hear of transactions
 }
 
 // SyncStatus says how far this node is behind its peers.
@@ -73,4 +77,64 @@ type Info struct {
 	Listening            []string // addresses that are listened on
 	External             []string
 	BytesSent, BytesRecv uint64
+}
+
+// describe takes a snapshot of a session.
+func (n *Network) describe(p *peer) PeerInfo {
+	now := n.cfg.Now()
+	info := PeerInfo{
+		ID:          p.id,
+		Key:         p.key,
+		Identity:    FormatIdentity(p.key, n.cfg.Params),
+		Addr:        p.addr,
+		LocalAddr:   p.localAddr,
+		Inbound:     p.inbound,
+		Type:        p.typ,
+		UserAgent:   p.hello.UserAgent,
+		Connected:   p.connected,
+		LastSend:    fromNano(p.wire.lastSend.Load()),
+		LastRecv:    fromNano(p.wire.lastRecv.Load()),
+		TimeOffset:  p.timeOffset(),
+		BytesSent:   p.wire.sent.Load(),
+		BytesRecv:   p.wire.received.Load(),
+		StartHeight: int32(min(p.hello.Height, math.MaxInt32)),
+		RelaysTxs:   p.hello.Features.Has(message.FeatureTxRelay),
+	}
+	p.mu.Lock()
+	info.LastBlock, info.LastTx = p.lastBlock, p.lastTx
+	info.Ping, info.MinPing = p.ping.last, p.ping.min
+	if p.ping.nonce != 0 {
+		info.PingWait = now.Sub(p.ping.sent)
+	}
+	info.Announced, info.AddrProcessed = p.announced, p.addrs.processed
+	p.mu.Unlock()
+	n.blocks.describe(p, &info)
+	return info
+}
+
+// timeOffset is the peer's clock less ours, to the second. A clock that is
+// centuries off counts as a century off.
+func (p *peer) timeOffset() time.Duration {
+	const century = 100 * 365 * 24 * 3600
+	ours := p.connected.Unix()
+	theirs := int64(min(p.hello.Time, uint64(ours)+century))
+	return time.Duration(max(theirs-ours, -century)) * time.Second
+}
+
+// describe fills in what the syncer knows of a session.
+func (s *syncer) describe(p *peer, info *PeerInfo) {
+	info.BestHeight, info.CommonHeight = -1, -1
+	s.mu.Lock()
+	sp := s.peers[p.id]
+	known := sp != nil && sp.known
+	var best BlockInfo
+	if known {
+		best = sp.best
+	}
+	info.InFlight = s.sched.InFlight(p.id)
+	s.mu.Unlock()
+	if known {
+		info.BestHeight, info.BestHash = best.Height, best.Hash
+		info.CommonHeight = s.common(best, s.chain.Best()).Height
+	}
 }

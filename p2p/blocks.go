@@ -1,0 +1,265 @@
+package p2p
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/p2p/message"
+)
+
+// Bounds of blocks that wait for the chain; p2p/README.md lists them all.
+const (
+	maxQueuedBlocks = 256      // waiting or asked for
+	maxQueuedBytes  = 64 << 20 // the same, by the size that blocks lately had
+	mostQueuedBytes = 4 * maxQueuedBytes
+	maxSources      = 4096
+)
+
+// source says who brought a block that is not connected yet.
+type source struct {
+	from   *peer
+	height int32
+	prev   chainhash.Hash
+}
+
+// arrivedBlock is a block that waits to be judged.
+type arrivedBlock struct {
+	from   *peer
+	block  *consensus.Block
+	height int32
+	size   int64
+}
+
+// blockArrived queues a block that was asked for. When far more bytes wait
+// than the blocks' usual size let expect, the peer that sends waits too.
+// Called by the read loop.
+func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock) error {
+	b := consensus.NewBlock(msg)
+	now := s.n.cfg.Now()
+	s.mu.Lock()
+	solicited, needed := s.sched.Arrived(p.id, b.Hash, now)
+	s.mu.Unlock()
+	switch {
+	case !solicited:
+		s.n.cfg.Metrics.block(resultUnasked)
+		if !p.limits.allowUnasked(now) {
+			return &ending{code: message.CodeUnsolicited, reason: "blocks that were not asked for", blame: true}
+		}
+		return nil
+	case !needed:
+		s.n.cfg.Metrics.block(resultKnown)
+		s.wake()
+		return nil
+	}
+	// On the path, so its header is known.
+	info, _ := s.chain.Lookup(b.Hash)
+	item := arrivedBlock{p, b, info.Height, int64(b.Size())}
+	for {
+		s.mu.Lock()
+		drained, ok := s.queue.put(item)
+		s.mu.Unlock()
+		if ok {
+			signal(s.work)
+			s.wake()
+			return nil
+		}
+		select {
+		case <-drained:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// feed hands what arrives to the chain: headers first, then the lowest
+// block. One goroutine does it, so that the chain is never asked twice at a
+// time and peers cannot starve each other.
+func (s *syncer) feed(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		var headers *arrivedHeaders
+		if len(s.headers) > 0 {
+			headers = &s.headers[0]
+			s.headers = s.headers[1:]
+		}
+		var block arrivedBlock
+		found := false
+		if headers == nil {
+			block, found = s.queue.pop()
+		}
+		s.mu.Unlock()
+		switch {
+		case headers != nil:
+			s.judgeHeaders(ctx, *headers)
+		case found:
+			s.judgeBlock(ctx, block)
+		default:
+			select {
+			case <-s.work:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// judgeBlock hands a block to the chain and draws the consequences.
+func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
+	p, b := w.from, w.block
+	s.mu.Lock()
+	if len(s.sources) < maxSources {
+		s.sources[b.Hash] = source{p, w.height, b.Header.PrevBlock}
+	}
+	s.mu.Unlock()
+	err := s.chain.AcceptBlock(ctx, b)
+	now := s.n.cfg.Now()
+	rule := consensus.AsRule(err)
+	switch {
+	case err == nil:
+		s.n.cfg.Metrics.block(resultNew)
+		p.mu.Lock()
+		p.lastBlock = now
+		p.mu.Unlock()
+	case rule != nil && rule.Mutated:
+		// This copy is bad; another one may be good.
+		s.n.cfg.Metrics.block(resultInvalid)
+		s.again(b.Hash, now)
+		p.stop(invalidBlock(rule))
+	case rule != nil:
+		s.n.cfg.Metrics.block(resultInvalid)
+		if !isKnownInvalid(rule.Rule) && s.isCulprit(b.Hash, b.Header.PrevBlock) {
+			p.stop(invalidBlock(rule))
+		}
+		s.blameSources()
+	case ctx.Err() != nil:
+	case errors.Is(err, consensus.ErrNotYet):
+		s.n.cfg.Metrics.block(resultUndecided)
+		s.again(b.Hash, now.Add(time.Second))
+	default:
+		s.n.cfg.Metrics.block(resultUndecided)
+		s.n.log.Debug("block could not be judged", "hash", b.Hash, "height", w.height, "err", err)
+		s.again(b.Hash, now.Add(undecidedWait))
+	}
+	s.wake()
+}
+
+func invalidBlock(rule *consensus.RuleError) ending {
+	return ending{code: message.CodeInvalidData, reason: clip("block breaks a rule: " + string(rule.Rule)), blame: true}
+}
+
+// again wants a block once more.
+func (s *syncer) again(hash chainhash.Hash, notBefore time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sched.Retry(hash, notBefore)
+}
+
+// isCulprit reports whether a block breaks a rule itself, rather than
+// standing on one that does.
+func (s *syncer) isCulprit(hash, prev chainhash.Hash) bool {
+	info, ok := s.chain.Lookup(hash)
+	parent, okParent := s.chain.Lookup(prev)
+	return ok && info.Invalid && okParent && !parent.Invalid
+}
+
+// blameSources ends the sessions of those who brought blocks that turned
+// out, when they were connected, to break a rule.
+func (s *syncer) blameSources() {
+	s.mu.Lock()
+	all := make(map[chainhash.Hash]source, len(s.sources))
+	for hash, src := range s.sources {
+		all[hash] = src
+	}
+	s.mu.Unlock()
+	for hash, src := range all {
+		info, ok := s.chain.Lookup(hash)
+		if !ok || !info.Invalid {
+			continue
+		}
+		if s.isCulprit(hash, src.prev) {
+			src.from.stop(ending{code: message.CodeInvalidData, reason: "a block breaks a rule", blame: true})
+		}
+		s.mu.Lock()
+		delete(s.sources, hash)
+		s.mu.Unlock()
+	}
+}
+
+// forgetSourcesLocked forgets who brought blocks that are connected.
+func (s *syncer) forgetSourcesLocked(height int32) {
+	for hash, src := range s.sources {
+		if src.height <= height {
+			delete(s.sources, hash)
+		}
+	}
+}
+
+// blockQueue holds blocks that wait to be judged, lowest first.
+type blockQueue struct {
+	heap    blockHeap
+	hashes  map[chainhash.Hash]bool
+	bytes   int64
+	usual   int64         // bytes of a block, a maximum that fades
+	drained chan struct{} // closed when a block is taken out
+}
+
+func newBlockQueue() blockQueue {
+	return blockQueue{hashes: make(map[chainhash.Hash]bool), usual: 1, drained: make(chan struct{})}
+}
+
+// room returns how many blocks may be waiting or asked for, besides those
+// that wait: always at least one in all, or nothing would move.
+func (q *blockQueue) room() int {
+	most := min(maxQueuedBlocks, max(1, int(maxQueuedBytes/q.usual)))
+	return most - len(q.heap)
+}
+
+// put adds a block, or returns a channel that is closed when it is worth
+// another try.
+func (q *blockQueue) put(b arrivedBlock) (drained <-chan struct{}, ok bool) {
+	if len(q.heap) > 0 && q.bytes+b.size > mostQueuedBytes {
+		return q.drained, false
+	}
+	heap.Push(&q.heap, b)
+	q.hashes[b.block.Hash] = true
+	q.bytes += b.size
+	q.usual = max(b.size, q.usual-q.usual/64, 1)
+	return nil, true
+}
+
+func (q *blockQueue) pop() (arrivedBlock, bool) {
+	if len(q.heap) == 0 {
+		return arrivedBlock{}, false
+	}
+	b := heap.Pop(&q.heap).(arrivedBlock)
+	delete(q.hashes, b.block.Hash)
+	q.bytes -= b.size
+	close(q.drained)
+	q.drained = make(chan struct{})
+	return b, true
+}
+
+func (q *blockQueue) has(hash chainhash.Hash) bool { return q.hashes[hash] }
+
+// blockHeap is a heap.Interface ordered by height.
+type blockHeap []arrivedBlock
+
+func (h blockHeap) Len() int           { return len(h) }
+func (h blockHeap) Less(i, j int) bool { return h[i].height < h[j].height }
+func (h blockHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push implements heap.Interface.
+func (h *blockHeap) Push(x any) { *h = append(*h, x.(arrivedBlock)) }
+
+// Pop implements heap.Interface.
+func (h *blockHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	(*h)[len(*h)-1] = arrivedBlock{}
+	*h = (*h)[:len(*h)-1]
+	return last
+}

@@ -1,0 +1,238 @@
+package relay
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// TrackerConfig holds the limits of a Tracker. The zero value of a field
+// means its default.
+type TrackerConfig struct {
+	MaxAnnounced int           // transactions remembered per peer; 4,000
+	MaxAsked     int           // transactions asked of a peer at a time; 100
+	MaxPeers     int           // peers remembered per transaction; 8
+	Timeout      time.Duration // after which another peer is asked; 5 s
+}
+
+// Tracker decides which peer is asked for which transaction: the first
+// that announced it, and if it does not deliver in time the next. A
+// transaction that no announcer delivers is forgotten.
+type Tracker struct {
+	cfg   TrackerConfig
+	items map[chainhash.Hash]*item
+	peers map[int64]*trackerPeer
+
+	ready []chainhash.Hash // to be asked for, oldest first; may hold stale ones
+	asked []chainhash.Hash // asked for, oldest first; may hold stale ones
+}
+
+type item struct {
+	announcers []int64 // not yet asked, in order
+	peer       int64   // who is asked; 0: nobody
+	since      time.Time
+}
+
+type trackerPeer struct {
+	announced int // items in which the peer stands
+	asked     int
+}
+
+// Request tells to ask a peer for transactions.
+type Request struct {
+	Peer   int64
+	WTxIDs []chainhash.Hash
+}
+
+// NewTracker returns an empty tracker. Peer ids must not be 0.
+func NewTracker(cfg TrackerConfig) *Tracker {
+	if cfg.MaxAnnounced == 0 {
+		cfg.MaxAnnounced = 4000
+	}
+	if cfg.MaxAsked == 0 {
+		cfg.MaxAsked = 100
+	}
+	if cfg.MaxPeers == 0 {
+		cfg.MaxPeers = 8
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	return &Tracker{
+		cfg:   cfg,
+		items: make(map[chainhash.Hash]*item),
+		peers: make(map[int64]*trackerPeer),
+	}
+}
+
+// Announced notes that a peer has a transaction that is wanted. It reports
+// false if that went beyond a bound and was dropped.
+func (t *Tracker) Announced(id int64, h chainhash.Hash) bool {
+	p := t.peers[id]
+	if p == nil {
+		p = new(trackerPeer)
+		t.peers[id] = p
+	}
+	it := t.items[h]
+	if it != nil && (it.peer == id || slices.Contains(it.announcers, id)) {
+		return true
+	}
+	if p.announced >= t.cfg.MaxAnnounced || it != nil && len(it.announcers) >= t.cfg.MaxPeers {
+		return false
+	}
+	if it == nil {
+		it = new(item)
+		t.items[h] = it
+		t.ready = append(t.ready, h)
+	}
+	it.announcers = append(it.announcers, id)
+	p.announced++
+	return true
+}
+
+// Assign returns the requests to send now, for at most room transactions,
+// and the peers that let a request time out (once for each).
+func (t *Tracker) Assign(now time.Time, room int) (requests []Request, late []int64) {
+	late = t.expire(now)
+	var again []chainhash.Hash
+	for i, h := range t.ready {
+		if room <= 0 {
+			again = append(again, t.ready[i:]...)
+			break
+		}
+		it := t.items[h]
+		if it == nil || it.peer != 0 {
+			continue
+		}
+		at := slices.IndexFunc(it.announcers, func(id int64) bool { return t.peers[id].asked < t.cfg.MaxAsked })
+		if at < 0 {
+			again = append(again, h)
+			continue
+		}
+		id := it.announcers[at]
+		it.announcers = slices.Delete(it.announcers, at, at+1)
+		it.peer, it.since = id, now
+		t.peers[id].asked++
+		t.asked = append(t.asked, h)
+		requests = addRequest(requests, id, h)
+		room--
+	}
+	t.ready = again
+	return requests, late
+}
+
+func addRequest(rs []Request, id int64, h chainhash.Hash) []Request {
+	i := slices.IndexFunc(rs, func(r Request) bool { return r.Peer == id })
+	if i < 0 {
+		i = len(rs)
+		rs = append(rs, Request{Peer: id})
+	}
+	rs[i].WTxIDs = append(rs[i].WTxIDs, h)
+	return rs
+}
+
+// expire takes requests that are too old from their peers.
+func (t *Tracker) expire(now time.Time) (late []int64) {
+	n := 0
+	for _, h := range t.asked {
+		it := t.items[h]
+		if it != nil && it.peer != 0 {
+			if now.Sub(it.since) < t.cfg.Timeout {
+				break
+			}
+			late = append(late, it.peer)
+			t.release(h, it)
+		}
+		n++
+	}
+	t.asked = t.asked[n:]
+	return late
+}
+
+// release ends the request for h and lets the next announcer have it.
+func (t *Tracker) release(h chainhash.Hash, it *item) {
+	if p := t.peers[it.peer]; p != nil {
+		p.asked--
+		p.announced--
+	}
+	it.peer = 0
+	if len(it.announcers) == 0 {
+		delete(t.items, h)
+		return
+	}
+	t.ready = append(t.ready, h)
+}
+
+// NotFound notes that a peer does not have what it was asked for.
+func (t *Tracker) NotFound(id int64, h chainhash.Hash) bool {
+	it := t.items[h]
+	if it == nil || it.peer != id || id == 0 {
+		return false
+	}
+	t.release(h, it)
+	return true
+}
+
+// Received notes that a peer sent a transaction and reports whether it had
+// been asked. Asked or not, the transaction is no longer wanted.
+func (t *Tracker) Received(id int64, h chainhash.Hash) (solicited bool) {
+	it := t.items[h]
+	solicited = it != nil && it.peer == id
+	t.Forget(h)
+	return solicited
+}
+
+// Forget drops a transaction that is no longer wanted.
+func (t *Tracker) Forget(h chainhash.Hash) {
+	it := t.items[h]
+	if it == nil {
+		return
+	}
+	if p := t.peers[it.peer]; p != nil {
+		p.asked--
+		p.announced--
+	}
+	for _, id := range it.announcers {
+		t.peers[id].announced--
+	}
+	delete(t.items, h)
+}
+
+// RemovePeer forgets a peer; what was asked of it is asked of others.
+func (t *Tracker) RemovePeer(id int64) {
+	if t.peers[id] == nil {
+		return
+	}
+	var free []chainhash.Hash
+	for h, it := range t.items {
+		if i := slices.Index(it.announcers, id); i >= 0 {
+			it.announcers = slices.Delete(it.announcers, i, i+1)
+		}
+		switch {
+		case it.peer == id:
+			free = append(free, h)
+		case it.peer == 0 && len(it.announcers) == 0:
+			delete(t.items, h)
+		}
+	}
+	// In a steady order, so that a run can be repeated.
+	slices.SortFunc(free, func(a, b chainhash.Hash) int { return bytes.Compare(a[:], b[:]) })
+	for _, h := range free {
+		t.release(h, t.items[h])
+	}
+	delete(t.peers, id)
+}
+
+// Len returns how many transactions are wanted.
+func (t *Tracker) Len() int { return len(t.items) }
+
+// UnderWay returns how many transactions have been asked for and not come.
+func (t *Tracker) UnderWay() int {
+	n := 0
+	for _, p := range t.peers {
+		n += p.asked
+	}
+	return n
+}

@@ -1,0 +1,382 @@
+package p2p
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/p2p/blocksync"
+	"github.com/charterchain/charter/p2p/message"
+)
+
+const (
+	syncTick = time.Second
+
+	// headersTimeout is how long a request for headers may be unanswered.
+	headersTimeout = 60 * time.Second
+
+	// A peer is asked for headers anew after pollInterval, in case an
+	// announcement was lost, and sooner when no block came for long.
+	pollInterval      = 10 * time.Minute
+	stalePollInterval = time.Minute
+
+	// auditInterval is how often it is checked that blocks counted as
+	// arrived are still there.
+	auditInterval = 30 * time.Second
+
+	// farBehind is from how many missing blocks on the node counts as
+	// catching up: it does not announce its tip then and takes no
+	// transactions.
+	farBehind = 8
+)
+
+// syncer follows the branches of the peers: it asks for headers, decides
+// which branch to fetch, and brings its blocks to the chain. Its parts:
+// this file chooses the branch and asks for blocks (goroutine tend),
+// headers.go and blocks.go take in what comes (goroutine feed).
+type syncer struct {
+	n     *Network
+	chain Chain
+
+	kick chan struct{} // capacity 1: tend has something to look at
+	work chan struct{} // capacity 1: feed has something to do
+
+	lag atomic.Int32 // blocks from the tip to the end of the branch being fetched
+
+	mu      sync.Mutex // guards the fields below; no calls out while held
+	sched   *blocksync.Scheduler
+	peers   map[int64]*syncPeer
+	target  chainhash.Hash // end of the branch being fetched; zeros: none
+	headers []arrivedHeaders
+	queue   blockQueue
+	sources map[chainhash.Hash]source // who brought blocks that are not connected
+	lastTip time.Time                 // when the tip last changed
+}
+
+// syncPeer is what the syncer knows of one session. Guarded by syncer.mu.
+type syncPeer struct {
+	p      *peer
+	serves bool // has block bodies
+
+	known bool
+	best  BlockInfo // with known: the end of the peer's best branch
+
+	asked   time.Time // of the unanswered request for headers; zero: none is
+	again   bool      // ask once more when it is answered
+	more    bool      // the peer has more headers than it has sent
+	credits int       // long Headers messages that may still come
+	pending int       // Headers messages that wait to be judged
+	strikes int       // Headers messages that connect to nothing
+	retry   time.Time // when to ask again for what could not be judged; zero: never
+	poll    time.Time // when to ask again in any case
+
+	told BlockInfo // the last tip that the peer was told of; zero: none
+}
+
+func newSyncer(n *Network) *syncer {
+	limits := n.cfg.Params.Limits
+	return &syncer{
+		n:     n,
+		chain: n.cfg.Chain,
+		kick:  make(chan struct{}, 1),
+		work:  make(chan struct{}, 1),
+		sched: blocksync.New(blocksync.Config{
+			// Time for the largest block at a very low rate on top.
+			StallAfter: time.Minute + time.Duration(limits.BlockSerialized/slowestRate)*time.Second,
+		}),
+		peers:   make(map[int64]*syncPeer),
+		queue:   newBlockQueue(),
+		sources: make(map[chainhash.Hash]source),
+	}
+}
+
+// slowestRate is the rate, in bytes per second, below which a peer is no
+// help in fetching blocks.
+const slowestRate = 64 << 10
+
+func (s *syncer) wake() { signal(s.kick) }
+
+// behind reports whether the node is catching up.
+func (s *syncer) behind() bool { return s.lag.Load() > farBehind }
+
+func (s *syncer) addPeer(p *peer) {
+	sp := &syncPeer{
+		p:      p,
+		serves: p.hello.Features&(message.FeatureChain|message.FeatureRecent) != 0,
+		poll:   s.n.cfg.Now().Add(s.n.jitter(pollInterval)),
+	}
+	s.mu.Lock()
+	s.peers[p.id] = sp
+	s.mu.Unlock()
+	s.askHeaders(p.id, nil)
+	s.wake()
+}
+
+func (s *syncer) removePeer(p *peer) {
+	s.mu.Lock()
+	delete(s.peers, p.id)
+	s.sched.RemovePeer(p.id)
+	s.mu.Unlock()
+	s.wake()
+}
+
+// notFound notes that a peer does not have a block.
+func (s *syncer) notFound(p *peer, hash chainhash.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sched.NotFound(p.id, hash)
+}
+
+// tend chooses the branch to fetch and asks for its blocks, whenever
+// something has changed, and looks after requests that are not answered.
+func (s *syncer) tend(ctx context.Context) {
+	tick := time.NewTicker(syncTick)
+	defer tick.Stop()
+	audited := s.n.cfg.Now()
+	for {
+		select {
+		case <-s.kick:
+		case <-tick.C:
+			now := s.n.cfg.Now()
+			s.checkHeaders(now)
+			s.dropStalled(now)
+			if now.Sub(audited) >= auditInterval {
+				audited = now
+				s.audit(now)
+			}
+		case <-ctx.Done():
+			return
+		}
+		s.refresh()
+	}
+}
+
+// dropStalled ends the sessions of peers that owe blocks for too long.
+func (s *syncer) dropStalled(now time.Time) {
+	s.mu.Lock()
+	var stalled []*peer
+	for _, id := range s.sched.Stalled(now) {
+		if sp := s.peers[id]; sp != nil {
+			stalled = append(stalled, sp.p)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range stalled {
+		s.n.cfg.Metrics.timeout("block")
+		p.stop(ending{code: message.CodeTimeout, reason: "blocks were asked for and did not come"})
+	}
+}
+
+// audit wants those blocks again that counted as arrived and yet are not
+// stored: a record may turn out to be damaged when it is read.
+func (s *syncer) audit(now time.Time) {
+	s.mu.Lock()
+	taken := s.sched.Taken()
+	s.mu.Unlock()
+	for _, b := range taken {
+		if info, ok := s.chain.Lookup(b.Hash); ok && info.HaveData {
+			continue
+		}
+		s.mu.Lock()
+		if !s.queue.has(b.Hash) {
+			s.sched.Retry(b.Hash, now)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// peerBest is the end of one peer's best branch.
+type peerBest struct {
+	id   int64
+	best BlockInfo
+}
+
+// refresh brings the path in line with the tip and the peers' branches, and
+// sends what requests are due. Called by tend only.
+func (s *syncer) refresh() {
+	tip := s.chain.Best()
+	bests := s.peerBests()
+	target, ok := s.choose(tip, bests)
+	if !ok {
+		target = tip
+	}
+	s.lag.Store(max(target.Height-tip.Height, 0))
+	upTo := make(map[int64]int32, len(bests))
+	for _, b := range bests {
+		upTo[b.id] = s.common(b.best, target).Height
+	}
+	s.follow(tip, target, ok)
+
+	now := s.n.cfg.Now()
+	s.mu.Lock()
+	for id, h := range upTo {
+		if sp := s.peers[id]; sp != nil && sp.serves {
+			s.sched.SetPeer(id, h)
+		}
+	}
+	requests := s.sched.Assign(now, s.queue.room()-s.sched.Asked())
+	peers := make([]*peer, len(requests))
+	for i, r := range requests {
+		peers[i] = s.peers[r.Peer].p
+	}
+	s.n.cfg.Metrics.wanted.Set(float64(s.sched.Pending()))
+	s.n.cfg.Metrics.bestHeight.Set(float64(s.bestHeightLocked()))
+	s.mu.Unlock()
+	for i, r := range requests {
+		m := &message.GetData{Items: make([]message.InvItem, len(r.Blocks))}
+		for j, b := range r.Blocks {
+			m.Items[j] = message.InvItem{Kind: message.InvBlock, Hash: b.Hash}
+		}
+		peers[i].send(m)
+	}
+}
+
+func (s *syncer) peerBests() []peerBest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []peerBest
+	for id, sp := range s.peers {
+		if sp.known {
+			out = append(out, peerBest{id, sp.best})
+		}
+	}
+	slices.SortFunc(out, func(a, b peerBest) int { return cmp.Compare(a.id, b.id) })
+	return out
+}
+
+// choose returns the branch to fetch: of those that peers have, the one
+// with the most work, if that is more than the tip's. Which branch is best
+// as a whole does not matter: nobody here may have it.
+func (s *syncer) choose(tip BlockInfo, bests []peerBest) (target BlockInfo, ok bool) {
+	s.mu.Lock()
+	current := s.target
+	s.mu.Unlock()
+	foundInvalid := false
+	for _, b := range bests {
+		info, found := s.chain.Lookup(b.best.Hash)
+		if !found || info.Invalid {
+			foundInvalid = foundInvalid || found
+			continue
+		}
+		if info.Work.Cmp(tip.Work) <= 0 {
+			continue
+		}
+		by := 1
+		if ok {
+			by = info.Work.Cmp(target.Work)
+		}
+		if by > 0 || by == 0 && info.Hash == current {
+			target, ok = info, true
+		}
+	}
+	if foundInvalid {
+		s.blameSources()
+	}
+	return target, ok
+}
+
+// follow makes the path lead from the tip to target.
+func (s *syncer) follow(tip, target BlockInfo, wanted bool) {
+	s.mu.Lock()
+	first, last, any := s.sched.Span()
+	s.mu.Unlock()
+	if !wanted {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.target = chainhash.Hash{}
+		s.sched.SetPath(nil, nil)
+		s.forgetSourcesLocked(tip.Height)
+		return
+	}
+	fork := s.common(tip, target).Height
+	from := fork + 1
+	extend := false
+	if any && first.Height <= from && last.Height <= target.Height {
+		at, ok := s.chain.Ancestor(target.Hash, last.Height)
+		extend = ok && at.Hash == last.Hash
+	}
+	if extend {
+		from = max(from, last.Height+1)
+	}
+	blocks, have := s.branch(target, from, min(target.Height, fork+int32(s.sched.Window())))
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.target = target.Hash
+	if extend {
+		s.sched.Advance(fork)
+		s.sched.Extend(blocks, have)
+	} else {
+		s.sched.SetPath(blocks, have)
+	}
+	s.forgetSourcesLocked(fork)
+}
+
+// branch lists the blocks at the given heights of the branch that ends in
+// target, and says which of them are stored.
+func (s *syncer) branch(target BlockInfo, from, to int32) ([]blocksync.Block, func(blocksync.Block) bool) {
+	var blocks []blocksync.Block
+	stored := make(map[chainhash.Hash]bool)
+	for h := from; h <= to; h++ {
+		info, ok := s.chain.Ancestor(target.Hash, h)
+		if !ok {
+			break
+		}
+		blocks = append(blocks, blocksync.Block{Hash: info.Hash, Height: h})
+		if info.HaveData {
+			stored[info.Hash] = true
+		}
+	}
+	return blocks, func(b blocksync.Block) bool { return stored[b.Hash] }
+}
+
+// common returns the last block that two branches share.
+func (s *syncer) common(a, b BlockInfo) BlockInfo {
+	same := func(h int32) (BlockInfo, bool) {
+		x, okA := s.chain.Ancestor(a.Hash, h)
+		y, okB := s.chain.Ancestor(b.Hash, h)
+		return x, okA && okB && x.Hash == y.Hash
+	}
+	top := min(a.Height, b.Height)
+	if info, ok := same(top); ok {
+		return info
+	}
+	low, high := int32(0), top // shared; not shared
+	for high-low > 1 {
+		mid := low + (high-low)/2
+		if _, ok := same(mid); ok {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	info, _ := s.chain.Ancestor(a.Hash, low)
+	return info
+}
+
+func (s *syncer) bestHeightLocked() int32 {
+	best := int32(-1)
+	for _, sp := range s.peers {
+		if sp.known {
+			best = max(best, sp.best.Height)
+		}
+	}
+	return best
+}
+
+// status describes the state of syncing.
+func (s *syncer) status() SyncStatus {
+	st := SyncStatus{Peers: s.n.Count(), Syncing: s.lag.Load() > 0}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.BestHeight = s.bestHeightLocked()
+	for _, sp := range s.peers {
+		st.Syncing = st.Syncing || sp.more
+	}
+	return st
+}
