@@ -24,9 +24,11 @@ type rpcPool struct {
 }
 
 // rpcRefusal is a refusal by policy with the reason that RPC replies hold.
-type rpcRefusal struct{ *policy.Error }
+type rpcRefusal struct{ err *policy.Error }
 
-func (e rpcRefusal) RejectReason() string { return string(e.Code) }
+func (e rpcRefusal) Error() string        { return e.err.Error() }
+func (e rpcRefusal) Unwrap() error        { return e.err }
+func (e rpcRefusal) RejectReason() string { return string(e.err.Code) }
 
 // poolError says what the pool said in the words of package rpc.
 func poolError(err error) error {
@@ -174,40 +176,30 @@ func (a rpcPeers) Peers() []rpc.PeerInfo {
 
 func rpcPeer(p *p2p.PeerInfo) rpc.PeerInfo {
 	return rpc.PeerInfo{
-		ID:             p.ID,
-		Address:        p.Addr,
-		LocalAddress:   p.LocalAddr,
-		Identity:       p.Identity,
-		UserAgent:      p.UserAgent,
-		Version:        uint32(message.Version),
-		Inbound:        p.Inbound,
-		Manual:         p.Type == p2p.TypeManual,
-		RelaysTx:       true,
-		LastSend:       p.LastSend,
-		LastReceive:    p.LastRecv,
-		LastBlock:      p.LastBlock,
-		LastTx:         p.LastTx,
-		Connected:      p.Connected,
-		BytesSent:      int64(p.BytesSent),
-		BytesReceived:  int64(p.BytesRecv),
-		SentByType:     signed(p.BytesSentByType),
-		ReceivedByType: signed(p.BytesRecvByType),
-		Ping:           p.Ping,
-		MinPing:        p.MinPing,
-		PingWait:       p.PingWait,
-		TimeOffset:     p.TimeOffset,
-		StartHeight:    p.StartHeight,
-		SyncedHeaders:  p.BestHeight,
-		SyncedBlocks:   p.CommonHeight,
-		InFlight:       p.InFlight,
-		Transport:      "charter/1",
+		ID:            p.ID,
+		Address:       p.Addr,
+		LocalAddress:  p.LocalAddr,
+		Identity:      p.Identity,
+		UserAgent:     p.UserAgent,
+		Version:       uint32(message.Version),
+		Inbound:       p.Inbound,
+		Manual:        p.Type == p2p.TypeManual,
+		RelaysTx:      true,
+		LastSend:      p.LastSend,
+		LastReceive:   p.LastRecv,
+		LastBlock:     p.LastBlock,
+		LastTx:        p.LastTx,
+		Connected:     p.Connected,
+		BytesSent:     int64(p.BytesSent),
+		BytesReceived: int64(p.BytesRecv),
+		Ping:          p.Ping,
+		MinPing:       p.MinPing,
+		PingWait:      p.PingWait,
+		TimeOffset:    p.TimeOffset,
+		StartHeight:   p.StartHeight,
+		SyncedHeaders: p.BestHeight,
+		SyncedBlocks:  p.CommonHeight,
+		InFlight:      p.InFlight,
+		Transport:     "charter/1",
 	}
-}
-
-func signed(m map[string]uint64) map[string]int64 {
-	out := make(map[string]int64, len(m))
-	for k, v := range m {
-		out[k] = int64(v)
-	}
-	return out
 }

@@ -23,13 +23,12 @@ type Config struct {
 	AddNode  []string
 	External []string
 
-	RPCListen  string
-	RPCUser    string
-	RPCPass    string
-	RPCAuth    string // file of user:salt$hash lines
-	Metrics    string
-	PProf      string
-	RPCWorkers int
+	RPCListen string
+	RPCUser   string
+	RPCPass   string
+	RPCAuth   string // file of user:salt$hash lines
+	Metrics   string
+	PProf     string
 
 	Mine        bool
 	MineThreads int
@@ -67,7 +66,6 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.StringVar(&c.RPCUser, "rpcuser", "", "RPC user name; prefer the cookie file or --rpcauth")
 	fs.StringVar(&c.RPCPass, "rpcpass", "", "RPC password; visible to other users of this machine, prefer --rpcauth")
 	fs.StringVar(&c.RPCAuth, "rpcauth", "", "file with lines USER:SALT$HASH, as charter rpcauth makes them (mode 0600)")
-	fs.IntVar(&c.RPCWorkers, "rpcworkers", 16, "RPC calls that are worked on at the same time")
 	fs.StringVar(&c.Metrics, "metrics", "127.0.0.1:8432", "address of /metrics, /livez and /readyz; empty: none")
 	fs.StringVar(&c.PProf, "pprof", "", "loopback address for Go's profiler; empty: none")
 
@@ -131,7 +129,6 @@ func (c *Config) Validate() error {
 		bad("mine-address", c.MineAddress, "--mine needs an address to pay to; `charter wallet address` prints one")
 	}
 	between("mine-threads", c.MineThreads, 1, 1024)
-	between("rpcworkers", c.RPCWorkers, 1, 4096)
 	between("dbcache", c.DBCache, 16, 1<<20)
 	between("par", c.Par, 0, 1024)
 	if c.MaxMempool != 0 {

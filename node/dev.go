@@ -1,0 +1,162 @@
+package node
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/configs"
+	"github.com/charterchain/charter/wallet"
+)
+
+// Dev is the folder of a one-node development chain.
+type Dev struct {
+	Dir     string
+	Params  *params.Params
+	Address string // of the funded wallet
+	Created bool   // the chain was made by this call
+}
+
+// Names in the folder of a development chain; the command line knows them.
+const (
+	devWalletDir  = "wallet"
+	devPassphrase = "wallet.pass"
+	devMark       = "charter-dev" // says that the folder is ours to reset
+)
+
+// DevFunds is what the wallet of a development chain owns in its genesis
+// block, in smallest units.
+const DevFunds = 1_000_000 * 100_000_000
+
+// OpenDev prepares dir for `charterd dev`: on the first run, and after
+// reset, it makes a wallet with a key of its own and a chain whose genesis
+// block pays to it.
+func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*Dev, error) {
+	if reset {
+		if err := removeDev(dir); err != nil {
+			return nil, err
+		}
+	}
+	file := filepath.Join(dir, chainFileName)
+	data, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return createDev(dir, now, random)
+	case err != nil:
+		return nil, fmt.Errorf("read the development chain: %w", err)
+	}
+	p, err := params.Load(data, file)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Genesis.Allocations) == 0 {
+		return nil, fmt.Errorf("%s is no development chain: its genesis block funds no wallet; choose another --datadir", file)
+	}
+	return &Dev{Dir: dir, Params: p, Address: p.Genesis.Allocations[0].Address}, nil
+}
+
+// createDev makes wallet and chain file; the latter last, as one step, so
+// that an interrupted first run is begun again.
+func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error) {
+	if err := claimDev(dir); err != nil {
+		return nil, err
+	}
+	template, ok := configs.Chain("dev")
+	if !ok {
+		return nil, errors.New("the development chain file is not in this program")
+	}
+	base, err := params.Load(template, "dev.toml")
+	if err != nil {
+		return nil, err
+	}
+	address, err := createDevWallet(dir, base, now, random)
+	if err != nil {
+		return nil, err
+	}
+	spec := *base
+	spec.Genesis.Time = uint32(now().Unix())
+	spec.Genesis.Allocations = []params.Allocation{{Address: address, Amount: DevFunds}}
+	p, err := params.Build(spec)
+	if err != nil {
+		return nil, fmt.Errorf("make the development chain: %w", err)
+	}
+	if err := replaceFile(filepath.Join(dir, chainFileName), params.Render(p)); err != nil {
+		return nil, fmt.Errorf("write the development chain: %w", err)
+	}
+	return &Dev{Dir: dir, Params: p, Address: address, Created: true}, nil
+}
+
+func createDevWallet(dir string, p *params.Params, now func() time.Time, random io.Reader) (string, error) {
+	var secret [16]byte
+	if _, err := io.ReadFull(random, secret[:]); err != nil {
+		return "", fmt.Errorf("draw a passphrase: %w", err)
+	}
+	passphrase := []byte(hex.EncodeToString(secret[:]))
+	if err := replaceFile(filepath.Join(dir, devPassphrase), append(bytes.Clone(passphrase), '\n')); err != nil {
+		return "", fmt.Errorf("write the wallet's passphrase: %w", err)
+	}
+	walletDir := filepath.Join(dir, devWalletDir)
+	if err := os.RemoveAll(walletDir); err != nil { // of an interrupted first run
+		return "", err
+	}
+	w, err := wallet.Create(wallet.Config{
+		Dir: walletDir, FS: wallet.OS(), Rand: random, Now: now,
+		Chain: wallet.Chain{Address: p.Address},
+	}, passphrase)
+	if err != nil {
+		return "", fmt.Errorf("make the wallet: %w", err)
+	}
+	return w.Address, w.Close()
+}
+
+// claimDev marks dir as ours. A folder that holds anything else is refused,
+// since reset would delete what is in it.
+func claimDev(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look into the data folder: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, devMark)); err != nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty and was not made by `charterd dev`; choose another --datadir", dir)
+	}
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, devMark), []byte("This folder belongs to `charterd dev`; `charterd dev --reset` deletes what is in it.\n"))
+}
+
+// removeDev deletes a development chain with its wallet.
+func removeDev(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look into the data folder: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, devMark)); err != nil {
+		return fmt.Errorf("%s was not made by `charterd dev`: --reset deletes nothing there", dir)
+	}
+	// Not while a node runs on it: its lock would be deleted with it.
+	lock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	for _, e := range entries {
+		if e.Name() == devMark {
+			continue // last, so that an interrupted reset can be repeated
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("reset: %w", err)
+		}
+	}
+	return nil
+}
