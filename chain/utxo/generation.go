@@ -2,6 +2,7 @@ package utxo
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/btcsuite/btcd/wire/v2"
 )
@@ -44,11 +45,22 @@ func (s slot) chunk() int  { return int(s >> slotChunkShift) }
 const (
 	chunkSize = 1 << 16
 
-	// entryBytes is what an entry costs besides its value: 44 bytes of key
-	// and slot, a control byte, and the share of the map's slots that are
-	// empty between two growths. TestSizeIsHonest measures it.
-	entryBytes = 80
+	// mapSlotBytes is what one slot of the map costs, empty or not: key,
+	// padding, slot, control byte, and what the allocator rounds up.
+	// TestSizeIsHonest measures it.
+	mapSlotBytes = 56
 )
+
+// mapBytes is the memory of a map that held up to n entries. Its slots
+// double when seven of eight are full: within 1,024 at once, above that
+// table by table, but all tables come to it at about the same time.
+func mapBytes(n int) int64 {
+	if n == 0 {
+		return 0
+	}
+	slots := int64(8) << bits.Len(uint((n-1)/7))
+	return slots * mapSlotBytes
+}
 
 // arena holds the values of a generation in chunks. Space of values that went
 // is used again for values of the same size: most coins have one of a few.
@@ -117,7 +129,7 @@ func (g *generation) size() int64 {
 	if g == nil {
 		return 0
 	}
-	return int64(g.peak)*entryBytes + int64(len(g.arena.chunks))*chunkSize + int64(g.arena.freed)*8
+	return mapBytes(g.peak) + int64(len(g.arena.chunks))*chunkSize + int64(g.arena.freed)*8
 }
 
 func (g *generation) len() int {
