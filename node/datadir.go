@@ -12,9 +12,10 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 )
 
-// Names within a chain's folder; blocks/, index/ and chainstate/ are the
-// store's.
+// Names within a chain's folder. The store makes blocks/, index/ and
+// chainstate/.
 const (
+	blocksName  = "blocks"
 	cookieName  = ".cookie"     // RPC login of this run
 	keyName     = "node.key"    // identity of this node, 64 hexadecimal digits
 	peersName   = "peers"       // known addresses

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/configs"
 	"github.com/charterchain/charter/wallet"
 )
@@ -145,7 +146,7 @@ func removeDev(dir string) error {
 		return fmt.Errorf("%s was not made by `charterd dev`: --reset deletes nothing there", dir)
 	}
 	// Not while a node runs on it: its lock would be deleted with it.
-	lock, err := lockDir(dir)
+	lock, err := store.Lock(store.OS(), dir)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -42,4 +43,20 @@ func (n *Node) savePool() error {
 		return fmt.Errorf("save waiting transactions: %w", err)
 	}
 	return nil
+}
+
+// sizeOf is how many bytes the files in dir have. What cannot be looked at
+// counts nothing.
+func sizeOf(dir string) int64 {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	var total int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+	}
+	return total
 }

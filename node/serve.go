@@ -40,7 +40,7 @@ func (n *Node) openRPC(context.Context) error {
 		UserAgent:       "/Charter:" + n.opts.Version + "/",
 		Version:         number,
 		ProtocolVersion: int(message.Version),
-		SizeOnDisk:      n.store.SizeOnDisk,
+		SizeOnDisk:      func() int64 { return sizeOf(n.path(blocksName)) },
 	})
 	if err != nil {
 		return err
