@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -98,9 +97,10 @@ func (m *scanMethods) wanted(objects []json.RawMessage) (map[string]string, erro
 	prefixes := m.chain.Params().Address
 	wanted := map[string]string{}
 	for i, raw := range objects {
-		text, err := scanObject(raw)
-		if err != nil {
-			return nil, fail(codeInvalidParam, "scanobjects: element %d: %v", i, err)
+		text, ok := scanObject(raw)
+		if !ok {
+			return nil, fail(codeInvalidParam, `Scan object needs to be either a string or an object: element %d of scanobjects is %s, want "DESCRIPTOR" or {"desc": "DESCRIPTOR"}`,
+				i, excerpt(raw))
 		}
 		targets, err := expand(text, prefixes)
 		if err != nil {
@@ -114,23 +114,16 @@ func (m *scanMethods) wanted(objects []json.RawMessage) (map[string]string, erro
 }
 
 // scanObject reads "descriptor" or {"desc": "descriptor"}.
-func scanObject(raw json.RawMessage) (string, error) {
-	var text string
-	switch kindOf(raw) {
-	case kindString:
-		return text, json.Unmarshal(raw, &text)
-	case kindObject:
+func scanObject(raw json.RawMessage) (text string, ok bool) {
+	if kindOf(raw) == kindObject {
 		var object map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &object); err != nil {
-			return "", err
+		if json.Unmarshal(raw, &object) != nil {
+			return "", false
 		}
-		desc, ok := object["desc"]
-		if !ok || kindOf(desc) != kindString {
-			return "", fmt.Errorf("Descriptor needs to be provided in scan object, as %q", "desc")
-		}
-		return text, json.Unmarshal(desc, &text)
+		raw = object["desc"]
 	}
-	return "", fmt.Errorf("Scan object needs to be either a string or an object, not %s", kindOf(raw))
+	ok = kindOf(raw) == kindString && json.Unmarshal(raw, &text) == nil
+	return text, ok
 }
 
 func (m *scanMethods) begin(abort context.CancelFunc) bool {

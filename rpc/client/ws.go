@@ -157,9 +157,8 @@ func (w *WS) forget(id uint64) {
 func (w *WS) send(r request) error {
 	w.writeMu.Lock()
 	defer w.writeMu.Unlock()
-	if err := w.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
-		return err
-	}
+	late := time.AfterFunc(writeWait, func() { w.end(errors.New("the node takes no messages")) })
+	defer late.Stop()
 	return w.conn.WriteJSON(r)
 }
 
