@@ -43,6 +43,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		CodeVersion, CodeTxSize, CodeTxSizeSmall, CodeSigScript, CodeNotPushOnly,
+		CodeOutputScript, CodeDataOutput, CodeDust,
 		CodeInputs, CodeWitness, CodeSigOps, CodeScript, CodeImmature,
 		CodeNotFinal, CodeLocked, CodeNoWitness, CodeMinRelay, CodeMempoolFee,
 		CodeConflict, CodeLongWay, CodeFull,
