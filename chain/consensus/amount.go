@@ -26,16 +26,12 @@ func addMoney(a, b int64, p *params.Params) (sum int64, ok bool) {
 
 // Subsidy is what the coinbase at height may create beyond the fees, in the
 // smallest unit: the initial subsidy, halved by a right shift once per
-// halving interval, and 0 from the 64th halving on.
+// halving interval; so it is 0 from the 63rd halving on at the latest.
 func Subsidy(height int32, p *params.Params) int64 {
 	if p.Subsidy.HalvingInterval <= 0 {
 		return p.Subsidy.Initial
 	}
-	halvings := height / p.Subsidy.HalvingInterval
-	if halvings >= 64 {
-		return 0
-	}
-	return p.Subsidy.Initial >> halvings
+	return p.Subsidy.Initial >> (height / p.Subsidy.HalvingInterval)
 }
 
 // AddFees returns total+fee, the fees of a block so far, or breaks

@@ -81,6 +81,11 @@ func Difficulty(bits uint32) float64 {
 	return d
 }
 
+// meets reports whether a hash is proof of work for target.
+func meets(hash *chainhash.Hash, target *big.Int) bool {
+	return hashValue(hash).Cmp(target) <= 0
+}
+
 // hashValue reads a hash as the number that is compared with a target.
 func hashValue(hash *chainhash.Hash) *big.Int {
 	var be [chainhash.HashSize]byte

@@ -17,7 +17,7 @@ func CheckHeader(h *wire.BlockHeader, p *params.Params) error {
 		return broke(RuleHighHash, "bits %08x are no target up to the limit %08x", h.Bits, p.PoW.Limit)
 	}
 	hash := h.BlockHash()
-	if hashValue(&hash).Cmp(target) > 0 {
+	if !meets(&hash, target) {
 		return broke(RuleHighHash, "hash %v is above the target of bits %08x", hash, h.Bits)
 	}
 	return nil

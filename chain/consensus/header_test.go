@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,10 @@ func TestHashEqualToTarget(t *testing.T) {
 	hash := h.BlockHash()
 	if got := hashValue(&hash).Text(16); got != "19d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f" {
 		t.Errorf("hash as a number is %s", got)
+	}
+	value := hashValue(&hash)
+	if !meets(&hash, value) || meets(&hash, new(big.Int).Sub(value, big.NewInt(1))) {
+		t.Error("the target itself must be met, the number below it not")
 	}
 	h.Nonce++
 	wantRule(t, CheckHeader(h, mainnet()), RuleHighHash, false)

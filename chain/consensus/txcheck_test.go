@@ -111,6 +111,7 @@ func TestCheckTxInputs(t *testing.T) {
 		{"more than all money in", []Coin{{Amount: most}, {Amount: 1}}, 0, 100, 0, RuleTxInputValues},
 		{"a coin of more than all money", []Coin{{Amount: most + 1}, {}}, 0, 100, 0, RuleTxInputValues},
 		{"a negative coin", []Coin{{Amount: -1}, {Amount: 5}}, 0, 100, 0, RuleTxInputValues},
+		{"a negative coin after others", []Coin{{Amount: 5}, {Amount: -1}}, 0, 100, 0, RuleTxInputValues},
 		{"coins that overflow", []Coin{{Amount: math.MaxInt64}, {Amount: math.MaxInt64}}, 0, 100, 0, RuleTxInputValues},
 		{"a coinbase just mature", []Coin{{Amount: 1, Height: 50, Coinbase: true}, {}}, 1, 150, 0, ""},
 		{"a coinbase not yet mature", []Coin{{Amount: 1, Height: 51, Coinbase: true}, {}}, 1, 150, 0, RuleTxImmature},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -142,6 +143,32 @@ func TestFirstFailureInBlockOrder(t *testing.T) {
 		if err := c.CheckBlock(t.Context(), spends[:13], allConsensus); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestLateEarlierFailure plays a schedule in which a later job fails first:
+// the earlier ones are still run, those behind it no longer.
+func TestLateEarlierFailure(t *testing.T) {
+	var jobs []job
+	for n := range 6 {
+		script := pass()
+		if n >= 2 {
+			script = fail()
+		}
+		jobs = appendJobs(jobs, newTxScripts(scripted(n, script), allConsensus))
+	}
+	r := run{jobs: jobs, rule: consensus.RuleBlockScript}
+	r.broken.Store(math.MaxInt64)
+	r.record(4, r.check(jobs[4]))
+	r.record(5, r.check(jobs[5]))
+	r.next.Store(1)
+	r.work(t.Context())
+	if got := r.checked.Load(); got != 4 { // jobs 4 and 5 from above, 1 and 2
+		t.Errorf("%d jobs run, want 4", got)
+	}
+	err := r.result(t.Context())
+	if want := jobs[2].tx.tx.TxID.String(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want the failure of %s", err, want)
 	}
 }
 
