@@ -362,14 +362,18 @@ func TestTLS(t *testing.T) {
 func TestSlow(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		act  func(t *testing.T, raw net.Conn)
+		act  func(t *testing.T, raw net.Conn, second <-chan time.Time)
 	}{
-		{"silent before TLS", func(*testing.T, net.Conn) {}},
-		{"silent after TLS", func(t *testing.T, raw net.Conn) { rawTLS(t, raw) }},
-		{"a byte a second", func(t *testing.T, raw net.Conn) {
+		{"silent before TLS", func(*testing.T, net.Conn, <-chan time.Time) {}},
+		{"silent after TLS", func(t *testing.T, raw net.Conn, _ <-chan time.Time) { rawTLS(t, raw) }},
+		{"a byte a second", func(t *testing.T, raw net.Conn, second <-chan time.Time) {
 			secure := rawTLS(t, raw)
 			for _, b := range frameOf(t, &message.Hello{Version: 1}) {
-				time.Sleep(time.Second) // virtual
+				select {
+				case <-second:
+				case <-t.Context().Done():
+					return
+				}
 				if _, err := secure.Write([]byte{b}); err != nil {
 					return
 				}
@@ -380,7 +384,9 @@ func TestSlow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				raw, wait := accepting(t, newTransport(t, config(listener)))
-				go tc.act(t, raw)
+				second := time.NewTicker(time.Second)
+				defer second.Stop()
+				go tc.act(t, raw, second.C)
 				wantProtocol(t, "accept", wait(), message.CodeTimeout)
 				if took := time.Since(start); took != 5*time.Second {
 					t.Errorf("took %v", took)

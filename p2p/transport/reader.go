@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"time"
 
@@ -44,9 +43,9 @@ type bulkRead struct {
 	deadline time.Time
 }
 
-func newReader(nc net.Conn, stream io.Reader, cfg *Config) reader {
+func newReader(stream io.Reader, cfg *Config, deadline func(time.Time) error) reader {
 	return reader{
-		in: bufio.NewReaderSize(stream, 4096), deadline: nc.SetReadDeadline,
+		in: bufio.NewReaderSize(stream, 4096), deadline: deadline,
 		limits: cfg.Limits, budget: cfg.Budget, metrics: cfg.Metrics,
 		now: cfg.Now, timeouts: cfg.Timeouts,
 	}

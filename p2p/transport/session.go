@@ -83,7 +83,7 @@ func open(ctx context.Context, nc net.Conn, secure *tls.Conn, cfg *Config) (*ses
 	if state.NegotiatedProtocol != ALPN {
 		return nil, &ProtocolError{Code: message.CodeProtocol, Detail: "peer does not speak " + ALPN}
 	}
-	s := &session{nc: nc, tls: secure, reader: newReader(nc, secure, cfg), deadline: deadline}
+	s := &session{nc: nc, tls: secure, reader: newReader(secure, cfg, nc.SetReadDeadline), deadline: deadline}
 	binding, err := state.ExportKeyingMaterial(exporterLabel, []byte{}, exporterSize)
 	if err != nil {
 		return nil, fmt.Errorf("transport: TLS exporter: %w", err)
@@ -124,6 +124,7 @@ func (s *session) first(allowed ...message.Type) (message.Message, []byte, error
 	if err != nil {
 		return nil, nil, decodeFault(err)
 	}
+	s.reader.metrics.countMessage(directionIn, t)
 	return m, payload, nil
 }
 
