@@ -43,18 +43,19 @@ func CheckBlock(b *Block, p *params.Params) error {
 	return nil
 }
 
-// checkBlockSize checks what does not depend on witnesses. The number of
-// transactions alone bounds the size, so it comes first.
+// checkBlockSize checks what does not depend on witnesses. On chains with
+// Bitcoin's block weight, the size alone keeps the number of transactions
+// within its limit.
 func checkBlockSize(b *Block, p *params.Params) error {
 	n := int64(len(b.Txs))
 	if n == 0 || n > p.Limits.BlockWeight/WitnessScale {
 		return broke(RuleBlockLength, "%d transactions, allowed are 1 to %d", n, p.Limits.BlockWeight/WitnessScale)
 	}
-	if most := p.Limits.BlockTxs; most > 0 && n > int64(most) {
-		return broke(RuleBlockTxs, "%d transactions, at most %d", n, most)
-	}
 	if size := b.strippedSize(); size > p.Limits.BlockWeight/WitnessScale {
 		return broke(RuleBlockLength, "%d bytes without witness, at most %d", size, p.Limits.BlockWeight/WitnessScale)
+	}
+	if most := p.Limits.BlockTxs; most > 0 && n > int64(most) {
+		return broke(RuleBlockTxs, "%d transactions, at most %d", n, most)
 	}
 	return nil
 }

@@ -127,6 +127,7 @@ func TestCheckBlockContext(t *testing.T) {
 		}), nil, RuleWitnessNonce, true},
 		{"another reserved value", witnessed(func(cb *wire.MsgTx) { cb.TxIn[0].Witness[0][0] = 1 }), nil, RuleWitnessMerkle, true},
 		{"a witness before BIP141", witnessed(nil), next, RuleWitnessUnasked, true},
+		{"BIP141 from this height", witnessed(nil), func(d *params.Deployments) { d.Segwit = 1 }, "", false},
 		{"a witness and BIP141 never", witnessed(nil), never, RuleWitnessUnasked, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
