@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tyler-smith/go-bip39"
@@ -22,10 +23,11 @@ func newEntropy(rand io.Reader) ([]byte, error) {
 }
 
 // parseMnemonic returns the entropy that the words stand for (BIP39,
-// English). Case and the space between words do not matter. Errors name
+// English). Case and the space between words do not matter, and numbers in
+// front of the words, as they were shown, are left out. Errors name
 // positions, never words that may be right.
 func parseMnemonic(mnemonic string) ([]byte, error) {
-	words := strings.Fields(strings.ToLower(mnemonic))
+	words := slices.DeleteFunc(strings.Fields(strings.ToLower(mnemonic)), digits)
 	switch len(words) {
 	case 12, 15, 18, 21, 24:
 	default:

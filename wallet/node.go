@@ -16,7 +16,7 @@ import (
 // RPC calls a node. Methods, parameters and results are Bitcoin Core's;
 // result is decoded into as JSON, or ignored where it is nil. An error that
 // the node replied with is an *RPCError, any other means that the node was
-// not reached or not understood.
+// not reached or not understood, and says in which call.
 type RPC interface {
 	Call(ctx context.Context, method string, params []any, result any) error
 }
@@ -59,10 +59,12 @@ func (n node) call(ctx context.Context, result any, method string, params ...any
 	if params == nil {
 		params = []any{}
 	}
-	if err := n.rpc.Call(ctx, method, params, result); err != nil {
+	err := n.rpc.Call(ctx, method, params, result)
+	var refusal *RPCError
+	if errors.As(err, &refusal) {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	return nil
+	return err
 }
 
 // chainInfo is the part of getblockchaininfo that matters here.

@@ -51,14 +51,14 @@ func (e *env) printCreated(w *wallet.Created, dir string) error {
 		return e.printJSON(createdJSON{dir, w.Mnemonic, w.Address})
 	}
 	fmt.Fprintf(e.stdout, "Made a wallet in %s.\n\nWrite these words down, in order. They are shown this once only:\n\n", dir)
-	words := strings.Fields(w.Mnemonic)
 	const perLine = 6
-	for i, word := range words {
-		sep := "  "
-		if i%perLine == perLine-1 {
-			sep = "\n"
+	words := strings.Fields(w.Mnemonic)
+	for first := 0; first < len(words); first += perLine {
+		line := ""
+		for i := first; i < min(first+perLine, len(words)); i++ {
+			line += fmt.Sprintf("%4d %-9s", i+1, words[i])
 		}
-		fmt.Fprintf(e.stdout, "%4d %-8s%s", i+1, word, sep)
+		fmt.Fprintln(e.stdout, strings.TrimRight(line, " "))
 	}
 	_, err := fmt.Fprintf(e.stdout, "\nFirst address to receive at: %s\n", w.Address)
 	return err
