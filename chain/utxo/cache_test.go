@@ -428,6 +428,27 @@ func TestFresh(t *testing.T) {
 	}
 }
 
+// TestNotFreshOverFrozen adds over a coin of the frozen generation without
+// having looked: its later spend must still reach the disk.
+func TestNotFreshOverFrozen(t *testing.T) {
+	m := newMemory()
+	c := NewCache(m, 1<<20, Stats{})
+	var op wire.OutPoint
+	apply(t, c, func(v *View) { op = mustAdd(t, v, 1) })
+	f := c.Freeze()
+	_, coin := coinOf(1)
+	apply(t, c, func(v *View) { v.add(toOutpoint(&op), coin) })
+	apply(t, c, func(v *View) { mustSpend(t, v, op) })
+	if err := m.commit(f); err != nil {
+		t.Fatal(err)
+	}
+	c.Release(f)
+	flushAll(t, c, m)
+	if len(m.rows) != 0 {
+		t.Error("a spent coin stayed on disk")
+	}
+}
+
 // TestOverwrite is Bitcoin's pair of equal coinbases: the second replaces
 // the first, and after its spend nothing comes back.
 func TestOverwrite(t *testing.T) {
