@@ -99,7 +99,7 @@ func (s *Store) Commit(c Commit) error {
 			return joinFirst(err, w.refused)
 		}
 	}
-	w.finish(row)
+	w.finish(row, s.keep)
 	if w.err == nil {
 		w.err = tr.Commit()
 	}
@@ -154,7 +154,7 @@ func (w *commitWriter) del(k []byte) {
 
 // finish writes the commit row and the best pointer, and lets go of the row
 // that is too old.
-func (w *commitWriter) finish(row CommitRow) {
+func (w *commitWriter) finish(row CommitRow, keep uint64) {
 	if w.err != nil {
 		return
 	}
@@ -165,14 +165,14 @@ func (w *commitWriter) finish(row CommitRow) {
 	if w.err = w.tr.Put([]byte{prefixBest}, encodeBest(row.Generation, b), nil); w.err != nil {
 		return
 	}
-	if row.Generation > KeepCommits {
-		w.err = w.tr.Delete(commitKey(row.Generation-KeepCommits), nil)
+	if row.Generation > keep {
+		w.err = w.tr.Delete(commitKey(row.Generation-keep), nil)
 	}
 }
 
-// loadBest checks the commit rows and returns the last one, nil if there
+// loadBest checks the commit rows, of which the newest keep must be there, and returns the last one, nil if there
 // was no commit.
-func loadBest(d *database) (*CommitRow, error) {
+func loadBest(d *database, keep uint64) (*CommitRow, error) {
 	var last *CommitRow
 	var lastRaw []byte
 	rows := uint64(0)
@@ -195,8 +195,8 @@ func loadBest(d *database) (*CommitRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if last != nil && rows != min(last.Generation, KeepCommits) {
-		return nil, commitDamage("%d commit rows up to %d, %d expected", rows, last.Generation, min(last.Generation, KeepCommits))
+	if last != nil && rows != min(last.Generation, keep) {
+		return nil, commitDamage("%d commit rows up to %d, %d expected", rows, last.Generation, min(last.Generation, keep))
 	}
 	return last, checkBestPointer(d, last, lastRaw)
 }

@@ -32,6 +32,8 @@ type Config struct {
 	Now     func() time.Time // times fsyncs; nil: they are not timed
 	Log     *slog.Logger     // nil: silent
 	Metrics *Metrics         // nil: not collected
+
+	keep uint64 // commit rows; KeepCommits outside tests
 }
 
 const lockName = "lock"
@@ -56,6 +58,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxBlock > math.MaxInt32 || c.FileSize > math.MaxUint32 {
 		return c, fmt.Errorf("store: MaxBlock %d or FileSize %d is more than positions in a file can say", c.MaxBlock, c.FileSize)
 	}
+	if c.keep == 0 {
+		c.keep = KeepCommits
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -73,6 +78,7 @@ type Store struct {
 	lock    io.Closer
 	handles *handles
 	metrics *Metrics
+	keep    uint64 // commit rows
 
 	blocks, undo      *fileSet
 	index, chainstate *database
@@ -95,6 +101,7 @@ func Open(cfg Config) (*Store, error) {
 		dir:     cfg.Dir,
 		guard:   newGuard(cfg.FS, cfg.Now, cfg.Metrics),
 		metrics: cfg.Metrics,
+		keep:    cfg.keep,
 	}
 	s.handles = newHandles(s.guard, cfg.MaxFiles/4)
 	if err := s.open(cfg); err != nil {
@@ -125,7 +132,7 @@ func (s *Store) open(cfg Config) error {
 	if s.chainstate, err = openDB(s.guard, cfg.Dir, chainstateDir, cfg.DBCache, cfg.MaxFiles/2); err != nil {
 		return err
 	}
-	row, err := loadBest(s.chainstate)
+	row, err := loadBest(s.chainstate, s.keep)
 	s.best.Store(row)
 	return err
 }
