@@ -71,6 +71,7 @@ type Miner struct {
 	metrics *Metrics
 
 	extraNonce atomic.Uint64 // the next to use
+	nonces     uint64        // to try per extra nonce: all 32 bits
 	hashes     atomic.Uint64 // since the start
 	demand     chan struct{} // capacity 1: held by Generate and GenerateBlock
 
@@ -102,6 +103,7 @@ func New(cfg Config) *Miner {
 		metrics: cfg.Metrics,
 		demand:  make(chan struct{}, 1),
 		status:  Status{Reason: "not started"},
+		nonces:  1 << 32,
 	}
 	m.extraNonce.Store(cfg.ExtraNonce)
 	return m

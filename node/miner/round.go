@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -87,7 +86,7 @@ func (m *Miner) grind(ctx context.Context, t *mempool.Template, tries *uint64) *
 // reports whether it found one whose hash satisfies the header's bits.
 func (m *Miner) search(ctx context.Context, t *mempool.Template, h *wire.BlockHeader, tries *uint64) bool {
 	w := newWork(h)
-	for first := uint64(0); first <= math.MaxUint32; first += batch {
+	for first := uint64(0); first < m.nonces; first += batch {
 		if ctx.Err() != nil {
 			return false
 		}
