@@ -137,6 +137,9 @@ func (n *Network) serve(ctx context.Context, conn *transport.Conn, wire *counted
 // run does the work of the session until it ends, and closes the link.
 func (p *peer) run(ctx context.Context) error {
 	n := p.n
+	// Before anything is read, so that nothing is missed.
+	n.blocks.addPeer(p)
+	n.txs.addPeer(p)
 	g, ctx := errgroup.WithContext(ctx)
 	// The link is ended by Close below, with the right reason, and not by
 	// the context.
@@ -152,8 +155,6 @@ func (p *peer) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	})
-	n.blocks.addPeer(p)
-	n.txs.addPeer(p)
 	// The group's context ends with the first error; closing the link then
 	// wakes whoever still reads or writes.
 	<-ctx.Done()

@@ -3,6 +3,7 @@ package p2p
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,8 @@ type syncer struct {
 	kick chan struct{} // capacity 1: tend has something to look at
 	work chan struct{} // capacity 1: feed has something to do
 
-	lag atomic.Int32 // blocks from the tip to the end of the branch being fetched
+	lag  atomic.Int32 // blocks from the tip to the end of the branch being fetched
+	base int32        // the path was made when this was its fork with the tip's branch; used by tend only
 
 	mu      sync.Mutex // guards the fields below; no calls out while held
 	sched   *blocksync.Scheduler
@@ -172,9 +174,10 @@ func (s *syncer) dropStalled(now time.Time) {
 	}
 }
 
-// audit wants those blocks again that counted as arrived and yet are not
-// stored: a record may turn out to be damaged when it is read.
+// audit wants those blocks again that counted as arrived or stored and are
+// not: a record may turn out to be damaged when it is read.
 func (s *syncer) audit(now time.Time) {
+	s.base = math.MaxInt32 // look at all from the fork on
 	s.mu.Lock()
 	taken := s.sched.Taken()
 	s.mu.Unlock()
@@ -280,11 +283,9 @@ func (s *syncer) choose(tip BlockInfo, bests []peerBest) (target BlockInfo, ok b
 	return target, ok
 }
 
-// follow makes the path lead from the tip to target.
+// follow makes the path lead to target, from the first block behind the
+// fork with the tip's branch that is not stored.
 func (s *syncer) follow(tip, target BlockInfo, wanted bool) {
-	s.mu.Lock()
-	first, last, any := s.sched.Span()
-	s.mu.Unlock()
 	if !wanted {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -294,27 +295,65 @@ func (s *syncer) follow(tip, target BlockInfo, wanted bool) {
 		return
 	}
 	fork := s.common(tip, target).Height
-	from := fork + 1
-	extend := false
-	if any && first.Height <= from && last.Height <= target.Height {
-		at, ok := s.chain.Ancestor(target.Hash, last.Height)
-		extend = ok && at.Hash == last.Hash
+	last, extend := s.advance(target, fork)
+	from := last.Height + 1
+	start := from
+	if !extend {
+		for from = fork + 1; from < target.Height && s.stored(target, from); from++ {
+		}
+		start = from
+	} else if first, _, ok := s.span(); ok {
+		start = first.Height
 	}
-	if extend {
-		from = max(from, last.Height+1)
-	}
-	blocks, have := s.branch(target, from, min(target.Height, fork+int32(s.sched.Window())))
+	blocks, have := s.branch(target, from, min(target.Height, start+int32(s.sched.Window())-1))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.target = target.Hash
 	if extend {
-		s.sched.Advance(fork)
 		s.sched.Extend(blocks, have)
 	} else {
+		s.base = fork
 		s.sched.SetPath(blocks, have)
 	}
 	s.forgetSourcesLocked(fork)
+}
+
+// advance moves the path's start up to the first block that is not stored.
+// It returns the path's end, and whether the path leads to target at all:
+// else it is to be made anew.
+func (s *syncer) advance(target BlockInfo, fork int32) (last blocksync.Block, ok bool) {
+	_, last, ok = s.span()
+	if !ok || fork < s.base || last.Height > target.Height {
+		return last, false
+	}
+	if at, found := s.chain.Ancestor(target.Hash, last.Height); !found || at.Hash != last.Hash {
+		return last, false
+	}
+	for {
+		s.mu.Lock()
+		s.sched.Advance(fork)
+		lead, ok := s.sched.Lead()
+		s.mu.Unlock()
+		if !ok || !s.stored(target, lead.Height) {
+			return last, true
+		}
+		s.mu.Lock()
+		s.sched.Advance(lead.Height)
+		s.mu.Unlock()
+	}
+}
+
+func (s *syncer) span() (first, last blocksync.Block, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sched.Span()
+}
+
+// stored reports whether the body at a height of target's branch is here.
+func (s *syncer) stored(target BlockInfo, height int32) bool {
+	info, ok := s.chain.Ancestor(target.Hash, height)
+	return ok && info.HaveData
 }
 
 // branch lists the blocks at the given heights of the branch that ends in

@@ -7,7 +7,7 @@
 //
 // The wanted blocks form a path: one branch, in height order, at most
 // Config.Window long, so that what arrives out of order stays bounded. It
-// moves up as the chain connects blocks.
+// moves up as the chain stores blocks.
 //
 // Each peer has a share: how many blocks it may owe at a time. The share
 // starts small and follows what the peer delivers: as many blocks as arrive

@@ -127,7 +127,7 @@ func (s *Scheduler) extend(blocks []Block, have func(Block) bool, old map[chainh
 }
 
 // Advance drops the blocks at height and below from the path: they are
-// connected.
+// connected, or at least stored.
 func (s *Scheduler) Advance(height int32) {
 	n := 0
 	for n < len(s.path) && s.path[n].Height <= height {
@@ -143,6 +143,14 @@ func (s *Scheduler) Span() (first, last Block, ok bool) {
 		return first, last, false
 	}
 	return s.path[0].Block, s.path[len(s.path)-1].Block, true
+}
+
+// Lead returns the first block of the path, if it has arrived.
+func (s *Scheduler) Lead() (Block, bool) {
+	if len(s.path) == 0 || s.path[0].state != arrived {
+		return Block{}, false
+	}
+	return s.path[0].Block, true
 }
 
 // Taken returns the blocks of the path that are with the caller, so that it

@@ -73,10 +73,11 @@ func (l *Limits) Max(t Type) (bytes int64, ok bool) {
 	return l.max[t], true
 }
 
-// Largest returns the largest payload of any type, in bytes.
+// Largest returns the largest payload that an open session can carry, in
+// bytes: that of any type but ChainFile.
 func (l *Limits) Largest() int64 {
 	var most int64
-	for _, m := range l.max {
+	for _, m := range l.max[:TypeChainFile] {
 		most = max(most, m)
 	}
 	return most

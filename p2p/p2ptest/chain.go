@@ -36,6 +36,9 @@ type blockNode struct {
 	header wire.BlockHeader
 	parent *blockNode
 	block  *consensus.Block
+
+	children []*blockNode
+	complete bool // this block's body and those of all before it are here
 }
 
 // Chain is a tree of blocks in memory. Safe for concurrent use.
@@ -59,8 +62,9 @@ func NewChain(genesis *wire.MsgBlock) *Chain {
 	n := &blockNode{
 		info: p2p.BlockInfo{Hash: b.Hash, Prev: b.Header.PrevBlock, Time: b.Header.Timestamp,
 			Work: big.NewInt(1), HaveData: true},
-		header: b.Header,
-		block:  b,
+		header:   b.Header,
+		block:    b,
+		complete: true,
 	}
 	return &Chain{
 		nodes:      map[chainhash.Hash]*blockNode{b.Hash: n},
@@ -110,6 +114,7 @@ func (c *Chain) Force(blocks ...*consensus.Block) {
 	for _, b := range blocks {
 		n := c.addLocked(&b.Header, c.nodes[b.Header.PrevBlock])
 		n.block, n.info.HaveData = b, true
+		n.linkLocked()
 		c.best = n
 	}
 	c.mu.Unlock()
@@ -275,6 +280,7 @@ func (c *Chain) addLocked(h *wire.BlockHeader, parent *blockNode) *blockNode {
 		parent: parent,
 	}
 	c.nodes[n.info.Hash] = n
+	parent.children = append(parent.children, n)
 	if n.info.Work.Cmp(c.bestHeader.info.Work) > 0 {
 		c.bestHeader = n
 	}
@@ -314,6 +320,7 @@ func (c *Chain) acceptBlock(b *consensus.Block) (moved bool, err error) {
 		return false, nil
 	}
 	n.block, n.info.HaveData = b, true
+	n.linkLocked()
 	moved = c.activateLocked()
 	if n.info.Invalid {
 		return moved, &consensus.RuleError{Rule: RuleBadBlock}
@@ -327,7 +334,7 @@ func (c *Chain) activateLocked() (moved bool) {
 	for {
 		target := c.best
 		for _, n := range c.nodes {
-			if n.info.Work.Cmp(target.info.Work) > 0 && n.completeLocked() {
+			if n.complete && !n.info.Invalid && n.info.Work.Cmp(target.info.Work) > 0 {
 				target = n
 			}
 		}
@@ -349,13 +356,15 @@ func (c *Chain) activateLocked() (moved bool) {
 	}
 }
 
-func (n *blockNode) completeLocked() bool {
-	for ; n.parent != nil; n = n.parent {
-		if !n.info.HaveData || n.info.Invalid {
-			return false
+// linkLocked marks a block, and the descendants that waited for it, as
+// complete.
+func (n *blockNode) linkLocked() {
+	for todo := []*blockNode{n}; len(todo) > 0; todo = todo[1:] {
+		if at := todo[0]; at.info.HaveData && at.parent.complete {
+			at.complete = true
+			todo = append(todo, at.children...)
 		}
 	}
-	return true
 }
 
 func (c *Chain) invalidateLocked(bad *blockNode) {

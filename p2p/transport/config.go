@@ -61,7 +61,8 @@ type Timeouts struct {
 	Handshake time.Duration // TLS and Hello, in all; default 5 s
 	ChainFile time.Duration // a GetChainFile exchange, in all; default 60 s
 	Idle      time.Duration // between two frames of the peer; default 120 s
-	Frame     time.Duration // from a frame's first byte to its last, and for writing one; default 20 s
+	Frame     time.Duration // from a frame's first byte to its last; default 20 s
+	Write     time.Duration // for the peer to take a frame; default 60 s
 	Bulk      time.Duration // for a message of several frames; default 60 s, plus a second per 32 KiB
 	Budget    time.Duration // waiting for memory; default 10 s
 }
@@ -86,6 +87,7 @@ func (c *Config) setDefaults() {
 	orElse(&t.ChainFile, 60*time.Second)
 	orElse(&t.Idle, 120*time.Second)
 	orElse(&t.Frame, 20*time.Second)
+	orElse(&t.Write, 60*time.Second)
 	orElse(&t.Bulk, 60*time.Second)
 	orElse(&t.Budget, 10*time.Second)
 	orElse(&q.SmallMessages, 1024)

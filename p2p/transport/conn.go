@@ -332,11 +332,11 @@ func (c *Conn) write(buf []byte) error {
 	return nil
 }
 
-// writeAll writes within the frame timeout, or the shorter one that end set.
+// writeAll writes within the write timeout, or the shorter one that end set.
 func (c *Conn) writeAll(b []byte) error {
 	c.mu.Lock()
 	if c.cause == nil {
-		_ = c.nc.SetWriteDeadline(c.now().Add(c.timeouts.Frame))
+		_ = c.nc.SetWriteDeadline(c.now().Add(c.timeouts.Write))
 	}
 	c.mu.Unlock()
 	if _, err := c.tls.Write(b); err != nil {

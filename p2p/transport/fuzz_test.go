@@ -55,6 +55,8 @@ func FuzzFrames(f *testing.F) {
 	f.Add(wire[:70_000])
 	f.Add(frameOf(f, &message.Inv{}))
 	f.Add([]byte{0xff, 0xff, 0, 0, byte(message.TypeTx)})
+	f.Add(append(append(appendHeader(nil, byte(message.TypeBlock)|moreFollows, maxBody),
+		0, 9, 0x3d, 0), make([]byte, maxBody)...)) // announces 4,000,000 bytes
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		cfg := config(1)
 		cfg.setDefaults()
