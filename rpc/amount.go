@@ -76,12 +76,14 @@ func splitExponent(text string) (mantissa string, exponent int, err error) {
 	if at < 0 {
 		return text, 0, nil
 	}
-	sign := strings.TrimPrefix(text[at+1:], "+")
-	digits := strings.TrimPrefix(sign, "-")
-	if digits == "" || len(digits) > 3 || !allDigits(digits) || len(sign) > len(digits)+1 {
+	digits := text[at+1:]
+	if digits != "" && (digits[0] == '+' || digits[0] == '-') {
+		digits = digits[1:]
+	}
+	if digits == "" || len(digits) > 3 || !allDigits(digits) {
 		return "", 0, errAmountSyntax
 	}
-	exponent, err = strconv.Atoi(sign)
+	exponent, err = strconv.Atoi(text[at+1:])
 	if err != nil {
 		return "", 0, errAmountSyntax
 	}
@@ -95,4 +97,12 @@ func allDigits(s string) bool {
 		}
 	}
 	return true
+}
+
+// realNumber is a number that is no amount, printed with 16 significant digits as
+// Bitcoin Core prints it.
+type realNumber float64
+
+func (r realNumber) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(r), 'g', 16, 64), nil
 }

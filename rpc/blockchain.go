@@ -39,21 +39,21 @@ func (b *blockchainMethods) methods() []*method {
 }
 
 type chainInfoJSON struct {
-	Chain                string   `json:"chain"`
-	Blocks               int32    `json:"blocks"`
-	Headers              int32    `json:"headers"`
-	BestBlockHash        string   `json:"bestblockhash"`
-	Bits                 string   `json:"bits"`
-	Target               string   `json:"target"`
-	Difficulty           float64  `json:"difficulty"`
-	Time                 int64    `json:"time"`
-	MedianTime           int64    `json:"mediantime"`
-	VerificationProgress float64  `json:"verificationprogress"`
-	InitialBlockDownload bool     `json:"initialblockdownload"`
-	ChainWork            string   `json:"chainwork"`
-	SizeOnDisk           *int64   `json:"size_on_disk,omitempty"`
-	Pruned               bool     `json:"pruned"`
-	Warnings             []string `json:"warnings"`
+	Chain                string     `json:"chain"`
+	Blocks               int32      `json:"blocks"`
+	Headers              int32      `json:"headers"`
+	BestBlockHash        string     `json:"bestblockhash"`
+	Bits                 string     `json:"bits"`
+	Target               string     `json:"target"`
+	Difficulty           realNumber `json:"difficulty"`
+	Time                 int64      `json:"time"`
+	MedianTime           int64      `json:"mediantime"`
+	VerificationProgress realNumber `json:"verificationprogress"`
+	InitialBlockDownload bool       `json:"initialblockdownload"`
+	ChainWork            string     `json:"chainwork"`
+	SizeOnDisk           *int64     `json:"size_on_disk,omitempty"`
+	Pruned               bool       `json:"pruned"`
+	Warnings             []string   `json:"warnings"`
 }
 
 func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, error) {
@@ -66,7 +66,7 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 		BestBlockHash:        best.Hash.String(),
 		Bits:                 fmt.Sprintf("%08x", best.Header.Bits),
 		Target:               targetHex(best.Header.Bits),
-		Difficulty:           consensus.Difficulty(best.Header.Bits),
+		Difficulty:           realNumber(consensus.Difficulty(best.Header.Bits)),
 		Time:                 best.Header.Timestamp.Unix(),
 		MedianTime:           best.MedianTime.Unix(),
 		VerificationProgress: progress(&best, &headers),
@@ -82,11 +82,11 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 }
 
 // progress is the share of known blocks that are connected.
-func progress(best, headers *chain.BlockInfo) float64 {
+func progress(best, headers *chain.BlockInfo) realNumber {
 	if headers.Height <= best.Height {
 		return 1
 	}
-	return float64(best.Height+1) / float64(headers.Height+1)
+	return realNumber(best.Height+1) / realNumber(headers.Height+1)
 }
 
 // The genesis blocks of Bitcoin's own chains, in display order.
@@ -116,7 +116,7 @@ func (b *blockchainMethods) getBestBlockHash(context.Context, *call) (any, error
 }
 
 func (b *blockchainMethods) getDifficulty(context.Context, *call) (any, error) {
-	return consensus.Difficulty(b.cfg.Chain.Best().Header.Bits), nil
+	return realNumber(consensus.Difficulty(b.cfg.Chain.Best().Header.Bits)), nil
 }
 
 type tipJSON struct {

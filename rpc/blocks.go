@@ -50,22 +50,22 @@ func (b *blockMethods) methods() []*method {
 }
 
 type headerJSON struct {
-	Hash          string  `json:"hash"`
-	Confirmations int32   `json:"confirmations"`
-	Height        int32   `json:"height"`
-	Version       int32   `json:"version"`
-	VersionHex    string  `json:"versionHex"`
-	MerkleRoot    string  `json:"merkleroot"`
-	Time          int64   `json:"time"`
-	MedianTime    int64   `json:"mediantime"`
-	Nonce         uint32  `json:"nonce"`
-	Bits          string  `json:"bits"`
-	Target        string  `json:"target"`
-	Difficulty    float64 `json:"difficulty"`
-	ChainWork     string  `json:"chainwork"`
-	NTx           int     `json:"nTx"`
-	Previous      string  `json:"previousblockhash,omitempty"`
-	Next          string  `json:"nextblockhash,omitempty"`
+	Hash          string     `json:"hash"`
+	Confirmations int32      `json:"confirmations"`
+	Height        int32      `json:"height"`
+	Version       int32      `json:"version"`
+	VersionHex    string     `json:"versionHex"`
+	MerkleRoot    string     `json:"merkleroot"`
+	Time          int64      `json:"time"`
+	MedianTime    int64      `json:"mediantime"`
+	Nonce         uint32     `json:"nonce"`
+	Bits          string     `json:"bits"`
+	Target        string     `json:"target"`
+	Difficulty    realNumber `json:"difficulty"`
+	ChainWork     string     `json:"chainwork"`
+	NTx           int        `json:"nTx"`
+	Previous      string     `json:"previousblockhash,omitempty"`
+	Next          string     `json:"nextblockhash,omitempty"`
 }
 
 type blockJSON struct {
@@ -91,7 +91,7 @@ func (b *blockMethods) header(info *chain.BlockInfo) headerJSON {
 		Nonce:         h.Nonce,
 		Bits:          fmt.Sprintf("%08x", h.Bits),
 		Target:        targetHex(h.Bits),
-		Difficulty:    consensus.Difficulty(h.Bits),
+		Difficulty:    realNumber(consensus.Difficulty(h.Bits)),
 		ChainWork:     bigHex(info.Work),
 		NTx:           info.TxCount,
 	}

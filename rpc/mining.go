@@ -68,18 +68,18 @@ func (m *miningMethods) methods() []*method {
 }
 
 type nextBlockJSON struct {
-	Height     int32   `json:"height"`
-	Bits       string  `json:"bits"`
-	Difficulty float64 `json:"difficulty"`
-	Target     string  `json:"target"`
+	Height     int32      `json:"height"`
+	Bits       string     `json:"bits"`
+	Difficulty realNumber `json:"difficulty"`
+	Target     string     `json:"target"`
 }
 
 type miningInfoJSON struct {
 	Blocks        int32         `json:"blocks"`
 	Bits          string        `json:"bits"`
-	Difficulty    float64       `json:"difficulty"`
+	Difficulty    realNumber    `json:"difficulty"`
 	Target        string        `json:"target"`
-	NetworkHashPS float64       `json:"networkhashps"`
+	NetworkHashPS realNumber    `json:"networkhashps"`
 	PooledTx      int           `json:"pooledtx"`
 	Chain         string        `json:"chain"`
 	Next          nextBlockJSON `json:"next"`
@@ -93,12 +93,12 @@ func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 	return miningInfoJSON{
 		Blocks:        best.Height,
 		Bits:          fmt.Sprintf("%08x", best.Header.Bits),
-		Difficulty:    consensus.Difficulty(best.Header.Bits),
+		Difficulty:    realNumber(consensus.Difficulty(best.Header.Bits)),
 		Target:        targetHex(best.Header.Bits),
 		NetworkHashPS: m.hashRate(&best),
 		PooledTx:      m.pool.Info().Count,
 		Chain:         chainName(m.chain.Params()),
-		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), consensus.Difficulty(bits), targetHex(bits)},
+		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
 		Warnings:      []string{},
 	}, nil
 }
@@ -109,7 +109,7 @@ const hashRateBlocks = 120
 
 // hashRate is the work of the last blocks over the time between the earliest
 // and the latest of them.
-func (m *miningMethods) hashRate(best *chain.BlockInfo) float64 {
+func (m *miningMethods) hashRate(best *chain.BlockInfo) realNumber {
 	first, ok := m.chain.Ancestor(best.Hash, max(best.Height-hashRateBlocks, 0))
 	if !ok || first.Height == best.Height {
 		return 0
@@ -130,7 +130,7 @@ func (m *miningMethods) hashRate(best *chain.BlockInfo) float64 {
 		return 0
 	}
 	work, _ := new(big.Float).SetInt(new(big.Int).Sub(best.Work, first.Work)).Float64()
-	return work / high.Sub(low).Seconds()
+	return realNumber(work / high.Sub(low).Seconds())
 }
 
 type templateRequest struct {

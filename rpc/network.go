@@ -143,9 +143,9 @@ type peerJSON struct {
 	BytesRecv      int64            `json:"bytesrecv"`
 	ConnTime       int64            `json:"conntime"`
 	TimeOffset     int64            `json:"timeoffset"`
-	PingTime       *float64         `json:"pingtime,omitempty"`
-	MinPing        *float64         `json:"minping,omitempty"`
-	PingWait       *float64         `json:"pingwait,omitempty"`
+	PingTime       *realNumber      `json:"pingtime,omitempty"`
+	MinPing        *realNumber      `json:"minping,omitempty"`
+	PingWait       *realNumber      `json:"pingwait,omitempty"`
 	Version        uint32           `json:"version"`
 	SubVer         string           `json:"subver"`
 	Inbound        bool             `json:"inbound"`
@@ -211,7 +211,7 @@ func unix(t time.Time) int64 {
 }
 
 // seconds is nil for a duration that was not measured.
-func seconds(d time.Duration) *float64 {
+func seconds(d time.Duration) *realNumber {
 	if d == 0 {
 		return nil
 	}
