@@ -89,7 +89,7 @@ func New(ctx context.Context, opts Options) (_ *Node, err error) {
 		}
 	}
 	n.registerMetrics()
-	return n, nil
+	return n, n.announce()
 }
 
 // Run is the node's life. It returns nil after ctx is done or stop was
