@@ -215,7 +215,7 @@ func seconds(d time.Duration) *realNumber {
 	if d == 0 {
 		return nil
 	}
-	s := d.Seconds()
+	s := realNumber(d.Seconds())
 	return &s
 }
 
