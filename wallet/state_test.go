@@ -176,7 +176,8 @@ func TestCrash(t *testing.T) {
 			}
 			return w.Send(context.Background(), x.node, d)
 		}()
-		if clean = err == nil; !clean && !errors.Is(err, errCrash) {
+		clean = disk.ops < failAt
+		if clean != (err == nil) || !clean && !errors.Is(err, errCrash) {
 			t.Fatalf("operation %d: %v", failAt, err)
 		}
 		cfg.FS = disk.crash()
@@ -193,6 +194,15 @@ func TestCrash(t *testing.T) {
 			t.Fatalf("operation %d: %v", failAt, err)
 		}
 		sent := len(x.node.Pool()) == 1
+		if sent { // also where the node forgets it
+			x.node.Drop()
+			if _, err := w.Sync(context.Background(), x.node, nil); err != nil {
+				t.Fatalf("operation %d: %v", failAt, err)
+			}
+			if len(x.node.Pool()) != 1 {
+				t.Errorf("operation %d: the payment was not offered again", failAt)
+			}
+		}
 		if got := len(w.History()); got != 1 && !sent || got != 2 && sent {
 			t.Errorf("operation %d: %d transactions, sent: %v", failAt, got, sent)
 		}
