@@ -88,7 +88,10 @@ func SequenceLocks(tx *Tx, coins []Coin, parent Ancestry, p *params.Params) (Seq
 // Allows reports whether the lock lets its transaction into the block after
 // parent.
 func (l SequenceLock) Allows(parent Ancestry) bool {
-	return l.Height < parent.Height()+1 && l.Time < MedianTimePast(parent)
+	if l.Height > parent.Height() {
+		return false
+	}
+	return l.Time < 0 || l.Time < MedianTimePast(parent)
 }
 
 // CheckSequenceLocks checks the relative locktimes of tx in the block after

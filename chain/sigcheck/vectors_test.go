@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ import (
 )
 
 // readVectors returns the content of a published file of test vectors, from
-// $CHARTER_VECTORS or ../shared/vectors beside the repository.
+// $CHARTER_VECTORS, from ../shared/vectors beside the repository, or from the
+// module of the script engine, which ships several of them.
 func readVectors(t *testing.T, name string) []byte {
 	t.Helper()
 	dir := os.Getenv("CHARTER_VECTORS")
@@ -28,7 +30,25 @@ func readVectors(t *testing.T, name string) []byte {
 	}
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if os.IsNotExist(err) {
-		t.Skipf("published test vectors %s are not in %s", name, dir)
+		return readEngineVectors(t, name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// readEngineVectors reads a file of the engine's own test data.
+func readEngineVectors(t *testing.T, name string) []byte {
+	t.Helper()
+	const module = "github.com/btcsuite/btcd/txscript/v2"
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Skipf("published test vectors %s: the folder of %s is not known: %v", name, module, err)
+	}
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "data", name))
+	if os.IsNotExist(err) {
+		t.Skipf("published test vectors %s are neither in ../shared/vectors nor in %s", name, module)
 	}
 	if err != nil {
 		t.Fatal(err)
