@@ -51,6 +51,9 @@ func TestBudget(t *testing.T) {
 		if len(order) != 0 {
 			t.Errorf("served %v while 50 of 80 are free", order)
 		}
+		if err := b.take(ctx, 5, time.Second); !errors.Is(err, ErrBudget) {
+			t.Errorf("one that came later: %v, want ErrBudget", err)
+		}
 		b.give(30)
 		<-done
 		if len(order) != 1 || order[0] != 80 {

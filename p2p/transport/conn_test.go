@@ -126,10 +126,13 @@ func TestBulkIsNotStarved(t *testing.T) {
 			t.Fatalf("add: full %t, %v", full != nil, err)
 		}
 	}
-	add(message.TypeTx, 10)
+	for range 10 {
+		add(message.TypeInv, 30_000)
+	}
+	add(message.TypeTx, 10) // must stay before the next
 	add(message.TypeTx, 300_000)
-	add(message.TypeTx, 10) // must stay behind the one before
-	for range 20 {
+	add(message.TypeTx, 10) // must stay behind it
+	for range 10 {
 		add(message.TypeInv, 30_000)
 	}
 	var order []sent
@@ -150,7 +153,7 @@ func TestBulkIsNotStarved(t *testing.T) {
 			small += s.bytes
 		case s.bytes > 1000:
 			parts++
-			if small > (parts)*(smallBurst+maxFrame) {
+			if small > 10*30_005+parts*(smallBurst+maxFrame) {
 				t.Errorf("part %d came after %d bytes of small messages", parts, small)
 			}
 		default:
@@ -238,7 +241,10 @@ func TestBreaches(t *testing.T) {
 		{"ping of 9 bytes", [][]byte{part(byte(message.TypePing), 9)}},
 		{"ping of 7 bytes", [][]byte{part(byte(message.TypePing), 7)}},
 		{"ping in parts", [][]byte{full(message.TypePing, 100_000)}},
-		{"part that is not full", [][]byte{part(block|moreFollows, maxBody-1)}},
+		{"part that is not full", [][]byte{append(append(appendHeader(nil, block|moreFollows, maxBody-1),
+			0x40, 0x0d, 0x03, 0), make([]byte, maxBody-1-bulkHeader)...)}, // of 200,000 bytes
+		},
+		{"part that is empty", [][]byte{appendHeader(nil, block|moreFollows, 0)}},
 		{"total that fits one frame", [][]byte{full(message.TypeBlock, maxBody)}},
 		{"total above the limit", [][]byte{full(message.TypeBlock, 4_000_001)}},
 		{"two bulk messages at once", [][]byte{full(message.TypeBlock, 200_000), full(message.TypeTx, 200_000)}},
@@ -382,6 +388,33 @@ func TestCloseWhileStuck(t *testing.T) {
 		}
 		if err := <-received; !errors.Is(err, ErrClosed) {
 			t.Errorf("Receive: %v", err)
+		}
+		e.accepted.nc.Close()
+	})
+}
+
+// TestCloseWhileReceiving: Close wakes Receive at once, also where the peer
+// takes the reason but keeps its side open, and the rest of it ends soon.
+func TestCloseWhileReceiving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := link(t, config(dialler), config(listener))
+		wait := run(e.dialled)
+		go func() { _, _ = io.Copy(io.Discard, e.accepted.nc) }()
+		received := make(chan time.Time, 1)
+		go func() {
+			_, _ = e.dialled.Receive(context.Background())
+			received <- time.Now()
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := wait(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if took := (<-received).Sub(began); took != 0 {
+			t.Errorf("Receive took %v", took)
+		}
+		if took := time.Since(began); took != closeGrace {
+			t.Errorf("Run took %v", took)
 		}
 		e.accepted.nc.Close()
 	})
