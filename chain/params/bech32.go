@@ -100,8 +100,8 @@ func residue(lower string, one int) uint32 {
 // changes the residue by a pattern of its own, whatever the other
 // characters are. So the patterns of all single changes are listed, and
 // one pattern, or a pair of them, is sought that makes up the difference.
-// The version's constant is told by the first data character where it can
-// be trusted, so both are tried.
+// Which of the two checksums was meant is not known, since the version may
+// be what is wrong: the one with fewer wrong characters counts.
 func locate(lower string, one int) []int {
 	got := residue(lower, one)
 	var found []int

@@ -39,6 +39,9 @@ func (l *loader) checkPoW() {
 		return
 	}
 	bits := l.p.Genesis.Bits
+	if l.p.Genesis.Raw != nil && l.p.GenesisBlock == nil {
+		bits = w.Limit // the block is at fault, and reported
+	}
 	switch genesis, ok := ExpandBits(bits); {
 	case !ok:
 		l.faultf("genesis.bits", "%08x is no target: it is zero, negative or above 256 bits", bits)
@@ -79,8 +82,10 @@ func (l *loader) checkAllocations() {
 	sum, most := int64(0), l.p.Limits.MaxMoney
 	for i, a := range l.p.Genesis.Allocations {
 		path := index("genesis.allocation", i) + ".amount"
-		if a.Amount < 0 || a.Amount > most {
-			l.fault(path, "is "+plain(a.Amount), between(1, most))
+		if a.Amount < 1 || a.Amount > most {
+			if !l.reported(path) {
+				l.fault(path, "is "+plain(a.Amount), between(1, most))
+			}
 			return
 		}
 		if sum += a.Amount; sum > most { // no overflow: most is below 2^62
@@ -98,7 +103,7 @@ func (l *loader) checkPermissions() {
 	if l.p.Genesis.Raw != nil {
 		l.faultf("genesis.raw", "cannot go with permissions: the first block must be built from the file")
 	}
-	if s.RestartDelay <= 2*l.p.PoW.MaxFuture {
+	if s.Restricts(PermMine) && s.RestartDelay <= 2*l.p.PoW.MaxFuture {
 		l.faultf("permissions.restart_delay", "is %d s, must be more than twice pow.max_future, %d s",
 			s.RestartDelay/time.Second, l.p.PoW.MaxFuture/time.Second)
 	}

@@ -19,7 +19,7 @@ const GenesisMagic = "CHG1"
 
 // searchLimit is the most hashes that a search for the genesis nonce may be
 // expected to take: a few seconds.
-const searchLimit = 1 << 24
+const searchLimit = 1 << 22
 
 // GenesisCoin is an output of the genesis block that enters the UTXO set.
 // It is no coinbase coin: it may be spent in the first block.

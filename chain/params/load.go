@@ -101,6 +101,10 @@ func (l *loader) faultf(path, reason string, args ...any) {
 	l.fault(path, fmt.Sprintf(reason, args...), "")
 }
 
+func (l *loader) reported(path string) bool {
+	return slices.ContainsFunc(l.faults, func(f Fault) bool { return f.Key == path })
+}
+
 func (l *loader) fileError(name string) *FileError {
 	slices.SortStableFunc(l.faults, func(a, b Fault) int {
 		if (a.Line == 0) != (b.Line == 0) {
@@ -145,8 +149,11 @@ func (l *loader) read(data []byte) {
 func (l *loader) build() {
 	l.given["network.magic"] = l.p.Network.Magic != [4]byte{}
 	for _, k := range schema {
+		if k.stage == last || k.name == "genesis.raw" && l.p.Genesis.Raw == nil {
+			continue
+		}
 		// Through text and back, so that no bound is written twice.
-		if v := k.get(l.p); k.stage != last && !k.accepts(v) {
+		if v := k.get(l.p); !k.accepts(v) {
 			l.fault(k.name, "is "+k.text(v), k.want)
 		}
 	}
@@ -155,6 +162,7 @@ func (l *loader) build() {
 		l.rawGenesis()
 	}
 	if len(l.faults) > 0 {
+		l.check()
 		return
 	}
 	l.finish()
@@ -280,7 +288,7 @@ func suggestion(path string) string {
 		if k.name[:max(dot, 0)] != table {
 			continue
 		}
-		if d := distance(k.name[dot+1:], name); d < least && d < len(name)/2 {
+		if d := distance(k.name[dot+1:], name); d < least && d <= len(name)/2 {
 			best, least = k.name, d
 		}
 	}

@@ -20,16 +20,16 @@ type tree struct {
 func parseTree(data []byte) (*tree, *Fault) {
 	t := &tree{}
 	err := toml.Unmarshal(data, &t.root)
-	t.lines = keyLines(data)
+	w := walkLines(data)
+	t.lines = w.lines
 	if err == nil {
 		return t, nil
 	}
-	fault := &Fault{Reason: err.Error()}
+	fault := &Fault{Reason: strings.TrimPrefix(err.Error(), "toml: ")}
 	var syntax *toml.DecodeError
 	if errors.As(err, &syntax) {
-		fault.Reason = strings.TrimPrefix(fault.Reason, "toml: ")
 		fault.Line, _ = syntax.Position()
-		fault.Key = t.keyAt(fault.Line)
+		fault.Key = w.keyAt(fault.Line, data)
 		if k, ok := schemaKey(fault.Key); ok {
 			fault.Allowed = k.want
 		}
@@ -37,23 +37,33 @@ func parseTree(data []byte) (*tree, *Fault) {
 	return nil, fault
 }
 
-// keyAt returns the longest path that starts on a line.
-func (t *tree) keyAt(line int) string {
+// keyAt returns the key on a line: the longest path that starts there, or
+// where the walk stopped before it, what stands before the equals sign.
+func (w *lineWalker) keyAt(line int, data []byte) string {
 	var found string
-	for path, at := range t.lines {
+	for path, at := range w.lines {
 		if at == line && (len(path) > len(found) || len(path) == len(found) && path < found) {
 			found = path
 		}
 	}
-	return found
+	text := strings.Split(string(data), "\n")
+	if found != "" || line < 1 || line > len(text) {
+		return found
+	}
+	name, _, _ := strings.Cut(text[line-1], "=")
+	name = strings.TrimSpace(name)
+	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_.") != "" {
+		return ""
+	}
+	return join(w.table, name)
 }
 
-// keyLines walks over the file and notes where each key stands. It stops
+// walkLines walks over the file and notes where each key stands. It stops
 // where the syntax is wrong.
-func keyLines(data []byte) map[string]int {
+func walkLines(data []byte) *lineWalker {
 	var p unstable.Parser
 	p.Reset(data)
-	w := lineWalker{parser: &p, lines: make(map[string]int), counts: make(map[string]int)}
+	w := &lineWalker{parser: &p, lines: make(map[string]int), counts: make(map[string]int)}
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
@@ -65,7 +75,7 @@ func keyLines(data []byte) map[string]int {
 			w.keyValue(w.table, e)
 		}
 	}
-	return w.lines
+	return w
 }
 
 type lineWalker struct {
