@@ -64,12 +64,11 @@ type notifier struct {
 
 // Subscribe makes fn be called for every change from now on, in order, one
 // at a time, soon after it happened; see the package documentation for what
-// fn may do. After cancel has returned no further call begins; cancel may be
+// fn may do. What fn waits for (a lock of its own) must not be held by
+// anybody who calls Accept. After cancel has returned no further call begins; cancel may be
 // called more than once.
 func (p *Pool) Subscribe(fn func(TxEvent)) (cancel func()) {
 	n := &p.notify
-	n.order.Lock()
-	defer n.order.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.subs == nil {

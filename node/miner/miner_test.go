@@ -325,7 +325,7 @@ func TestRunBlockTime(t *testing.T) {
 			if got := s.chain.Best().Height; got != want {
 				t.Fatalf("height is %d before its time", got)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 		}
 		stop()
 		if st := s.Status(); st.Mining || st.Reason != "stopped" {
@@ -388,7 +388,7 @@ func TestRunGoesOnAfterErrors(t *testing.T) {
 		s.chain.mu.Lock()
 		s.chain.failing = nil
 		s.chain.mu.Unlock()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		stop()
 		if got := s.chain.Best().Height; got != 1 {
