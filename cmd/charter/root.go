@@ -94,6 +94,9 @@ chains. Keys stay in this program: a node only ever sees signed transactions.`,
 	e.flags.register(root.PersistentFlags())
 	root.AddCommand(
 		newWalletCommand(e),
+		newRPCCommand(e),
+		newRPCAuthCommand(e),
+		newInitCommand(e),
 	)
 	return root
 }
