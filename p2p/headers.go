@@ -41,12 +41,17 @@ func (s *syncer) headersArrived(p *peer, m *message.Headers) error {
 	if err != nil {
 		return err
 	}
+	if len(hs) > 0 {
+		if _, ok := s.chain.Lookup(hs[0].PrevBlock); !ok {
+			return s.strike(p)
+		}
+	}
 	now := s.n.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp := s.peers[p.id]
 	if sp == nil {
-		return nil // the session is just beginning or ending
+		return nil // the session is ending
 	}
 	if len(hs) > maxAnnouncedHeaders || m.More {
 		if sp.credits == 0 {
@@ -121,10 +126,6 @@ func (s *syncer) judgeHeaders(ctx context.Context, w arrivedHeaders) {
 // takeHeaders returns where to go on, or nil if there is no more to ask.
 func (s *syncer) takeHeaders(ctx context.Context, w arrivedHeaders) *BlockInfo {
 	p, id := w.from, w.from.id
-	if _, ok := s.chain.Lookup(w.headers[0].PrevBlock); !ok {
-		s.strike(p)
-		return nil
-	}
 	last, err := s.chain.AcceptHeaders(ctx, w.headers)
 	if last.Hash != (chainhash.Hash{}) {
 		s.noteBest(id, last)
@@ -159,19 +160,21 @@ func isKnownInvalid(rule consensus.Rule) bool {
 
 // strike handles headers whose parent is not known: the peer is asked for
 // those in between, but not for ever.
-func (s *syncer) strike(p *peer) {
+func (s *syncer) strike(p *peer) error {
 	s.mu.Lock()
 	sp := s.peers[p.id]
 	over := false
 	if sp != nil {
+		sp.asked = time.Time{} // it may have been the answer
 		sp.strikes++
-		sp.again = true
 		over = sp.strikes > maxHeaderStrikes
 	}
 	s.mu.Unlock()
 	if over {
-		p.stop(*violation("headers that connect to nothing, %d times in a row", maxHeaderStrikes))
+		return violation("headers that connect to nothing, %d times in a row", maxHeaderStrikes)
 	}
+	s.askHeaders(p.id, nil)
+	return nil
 }
 
 func (s *syncer) retryHeaders(id int64, at time.Time) {
