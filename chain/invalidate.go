@@ -31,25 +31,17 @@ func (c *Chain) Invalidate(ctx context.Context, hash chainhash.Hash) error {
 	case n.failed():
 		return nil
 	}
-	moved := false
+	if c.onBest(n) {
+		defer c.settled()
+	}
 	for c.onBest(n) {
 		if err := c.disconnectTip(ctx); err != nil {
-			if moved {
-				c.settled()
-			}
 			return err
 		}
-		moved = true
 	}
 	c.markFailed(n, &consensus.RuleError{Rule: RuleByOperator})
 	c.rebuildCandidates()
-	if err := c.activateBest(ctx, nil); err != nil {
-		return err
-	}
-	if moved {
-		c.settled()
-	}
-	return nil
+	return c.activateBest(ctx, nil)
 }
 
 // Reconsider takes back what Invalidate, or a broken rule, said of the
