@@ -1,7 +1,9 @@
 package utxo
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -55,7 +57,7 @@ func (c *Cache) Coin(op wire.OutPoint) (consensus.Coin, bool, error) {
 	}
 	coin, err = decodeCoin(value)
 	if err != nil {
-		return consensus.Coin{}, false, damagedCoin(&op, err)
+		return consensus.Coin{}, false, damagedCoin(op, err)
 	}
 	c.remember(&k, value, epoch)
 	return coin, true, nil
@@ -74,7 +76,7 @@ func (c *Cache) findLocked(op *wire.OutPoint, k *outpoint) (coin consensus.Coin,
 		return coin, known, false, nil
 	}
 	if coin, err = decodeCoin(value); err != nil {
-		return coin, true, false, damagedCoin(op, err)
+		return coin, true, false, damagedCoin(*op, err)
 	}
 	return coin, true, true, nil
 }
@@ -223,17 +225,33 @@ func (c *Cache) Freeze() *Frozen {
 	return c.frozen
 }
 
+// eachParts is in how many parts Each sorts. More take less memory, of which
+// one part needs 36 bytes per entry, and more walks over the map.
+const eachParts = 8
+
 // Each calls put or del for every row of the committed set that changes, in
-// no particular order. The slices may change after each call.
+// the order of txids: LevelDB then makes tables that do not overlap, and is
+// several times as fast. The slices may change after each call.
 func (f *Frozen) Each(put func(key, value []byte), del func(key []byte)) error {
 	var buf [maxKey]byte
-	for k, s := range f.generation.entries {
-		op := k.wire()
-		key := appendKey(buf[:0], &op)
-		if s.size() == 0 {
-			del(key)
-		} else {
-			put(key, f.generation.arena.value(s))
+	keys := make([]outpoint, 0, len(f.generation.entries)/eachParts*9/8)
+	for part := range eachParts {
+		keys = keys[:0]
+		for k := range f.generation.entries {
+			if int(k[0])*eachParts>>8 == part {
+				keys = append(keys, k)
+			}
+		}
+		slices.SortFunc(keys, func(a, b outpoint) int { return bytes.Compare(a[:], b[:]) })
+		for _, k := range keys {
+			s := f.generation.entries[k]
+			op := k.wire()
+			key := appendKey(buf[:0], &op)
+			if s.size() == 0 {
+				del(key)
+			} else {
+				put(key, f.generation.arena.value(s))
+			}
 		}
 	}
 	return nil

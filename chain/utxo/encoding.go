@@ -209,7 +209,7 @@ func EachCoin(snap Snapshot, fn func(op wire.OutPoint, coin consensus.Coin) erro
 		}
 		coin, err := decodeCoin(value)
 		if err != nil {
-			return damagedCoin(&op, err)
+			return damagedCoin(op, err)
 		}
 		return fn(op, coin)
 	})
@@ -219,6 +219,6 @@ func EachCoin(snap Snapshot, fn func(op wire.OutPoint, coin consensus.Coin) erro
 // not decode. The coin set must be built anew.
 var ErrDamaged = errors.New("coin set is damaged")
 
-func damagedCoin(op *wire.OutPoint, err error) error {
+func damagedCoin(op wire.OutPoint, err error) error {
 	return fmt.Errorf("%w: coin %v: %w", ErrDamaged, op, err)
 }
