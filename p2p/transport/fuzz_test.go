@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -38,6 +39,31 @@ func FuzzHandshake(f *testing.F) {
 		}()
 		if err := wait(); err == nil {
 			t.Fatalf("%x opened a link", act)
+		}
+	})
+}
+
+// FuzzAnswer lets a false listener answer a dialler with anything.
+func FuzzAnswer(f *testing.F) {
+	d, l := newTransport(f, config(dialler)), newTransport(f, config(listener))
+	f.Add(helloFrame(f, l, [32]byte{1}))
+	f.Add(frameOf(f, &message.Disconnect{Code: message.CodeFull, Reason: "no slot"}))
+	f.Add(frameOf(f, &message.Ping{}))
+	f.Add(appendHeader(nil, byte(message.TypeHello), message.MaxHello))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		raw, dialEnd := net.Pipe()
+		go func() {
+			defer raw.Close()
+			secure := tls.Server(raw, l.server)
+			if secure.Handshake() != nil {
+				return
+			}
+			if _, err := secure.Read(make([]byte, maxFrame)); err == nil {
+				_, _ = secure.Write(answer)
+			}
+		}()
+		if _, err := d.Dial(context.Background(), dialEnd, nil); err == nil {
+			t.Fatalf("%x opened a link", answer)
 		}
 	})
 }
