@@ -61,7 +61,11 @@ func (b *Book) Load() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clearLocked()
+	now := b.cfg.Now()
 	for _, e := range entries {
+		if e.tried.After(now) { // the clock was set back
+			e.tried = now
+		}
 		if len(b.order) < b.cfg.MaxEntries {
 			b.insertLocked(e)
 		}
