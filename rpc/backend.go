@@ -129,7 +129,7 @@ type Template struct {
 	// Block has a coinbase that pays to nobody in particular: of it only the
 	// witness commitment is used.
 	Block         *wire.MsgBlock
-	Fees          []int64 // of the transactions after the coinbase
+	Fees          []int64 // by transaction; the coinbase's is not used
 	SigOpCosts    []int64 // likewise
 	Height        int32
 	MinTime       uint32

@@ -316,8 +316,8 @@ func templateTxs(t *Template) []templateTx {
 			TxID:    tx.TxID.String(),
 			Hash:    tx.WTxID.String(),
 			Depends: depends(msg, place),
-			Fee:     t.Fees[i],
-			SigOps:  t.SigOpCosts[i],
+			Fee:     t.Fees[i+1],
+			SigOps:  t.SigOpCosts[i+1],
 			Weight:  tx.Weight,
 		}
 	}

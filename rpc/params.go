@@ -45,7 +45,14 @@ func (c *call) read(i int, want kind, into any) bool {
 			i+1, c.name(i), got, want, c.method.params[i].want)
 		return false
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	err := json.Unmarshal(raw, into)
+	var field *json.UnmarshalTypeError
+	if errors.As(err, &field) && field.Field != "" {
+		c.fault(codeType, "%s: JSON value of type %s is not of the expected type for %q; want %s",
+			c.name(i), field.Value, field.Field, c.method.params[i].want)
+		return false
+	}
+	if err != nil {
 		c.fault(codeType, "%s: %v; want %s", c.name(i), err, c.method.params[i].want)
 		return false
 	}
