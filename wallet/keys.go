@@ -74,6 +74,10 @@ func publicAccount(account *hdkeychain.ExtendedKey, a params.Address) (*hdkeycha
 		parent, account.Depth(), account.ChildIndex(), false), nil
 }
 
+// errOtherChain reports a wallet that was made for a chain with other
+// prefixes.
+var errOtherChain = errors.New("the wallet belongs to another chain")
+
 // parseAccount reads a public account key and checks that it is one of a
 // chain with these prefixes.
 func parseAccount(text string, a params.Address) (*hdkeychain.ExtendedKey, error) {
@@ -89,7 +93,7 @@ func parseAccount(text string, a params.Address) (*hdkeychain.ExtendedKey, error
 		return nil, fmt.Errorf("account key: depth %d, an account has 3", key.Depth())
 	}
 	if v := binary.BigEndian.Uint32(key.Version()); v != a.HDPublic {
-		return nil, fmt.Errorf("account key: version bytes %08x, this chain's are %08x: the wallet belongs to another chain", v, a.HDPublic)
+		return nil, fmt.Errorf("%w: its keys have version bytes %08x, this chain's are %08x", errOtherChain, v, a.HDPublic)
 	}
 	return key, nil
 }

@@ -194,7 +194,9 @@ func Open(cfg Config) (w *Wallet, err error) {
 		return nil, &StateError{path, err}
 	}
 	w = &Wallet{cfg: cfg, lock: lock, saved: sha256.Sum256(file)}
-	if err := w.load(doc); err != nil {
+	if err := w.load(doc); errors.Is(err, errOtherChain) {
+		return nil, fmt.Errorf("%s: %w", cfg.Dir, err)
+	} else if err != nil {
 		return nil, &StateError{path, err}
 	}
 	if err := w.checkGenesis(cfg.Chain.Genesis, "the chain file"); err != nil {

@@ -148,12 +148,16 @@ func (e *env) chainFile() (data []byte, name string, err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, "", fmt.Errorf("read the chain file: %w", err)
 	case e.flags.dev:
-		return nil, "", fmt.Errorf("%s is missing: start the development chain first with `charterd dev`, or name its data folder with --datadir", path)
+		return nil, "", noDevChain(path)
 	}
 	if data, ok := configs.Chain(e.flags.chain); ok {
 		return data, e.flags.chain + ".toml", nil
 	}
 	return nil, "", fmt.Errorf("chain %q: there is no %s, and no chain of that name ships with Charter (%s do); give --chain a file", e.flags.chain, path, strings.Join(configs.Chains(), ", "))
+}
+
+func noDevChain(path string) error {
+	return fmt.Errorf("%s is missing: start the development chain first with `charterd dev`, or name its data folder with --datadir", path)
 }
 
 // isPath tells a file from a chain's or wallet's name.
@@ -197,7 +201,7 @@ func (e *env) rpcURL() (string, error) {
 	path := filepath.Join(dir, "rpc")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s is missing: start the development chain first with `charterd dev`, or name its data folder with --datadir", path)
+		return "", noDevChain(path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("read where the node's RPC is: %w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ const maxSecretFile = 4096
 // passphrase returns the wallet's passphrase: from --passphrase-file, with
 // --dev from the development chain's file, else from the terminal, where a
 // new one is asked for twice. The caller should clear it after use.
-func (e *env) passphrase(f *walletFlags, isNew bool) ([]byte, error) {
+func (e *env) passphrase(ctx context.Context, f *walletFlags, isNew bool) ([]byte, error) {
 	path := f.passphraseFile
 	if path == "" && e.flags.dev {
 		dir, err := e.baseDir()
@@ -39,14 +40,14 @@ func (e *env) passphrase(f *walletFlags, isNew bool) ([]byte, error) {
 		}
 		return secret, err
 	}
-	secret, err := e.ask("Passphrase: ")
+	secret, err := e.ask(ctx, "Passphrase: ")
 	if err != nil || !isNew {
 		return secret, err
 	}
 	if len(secret) == 0 {
 		return nil, errors.New("the passphrase is empty: whoever gets hold of the file would have the money")
 	}
-	again, err := e.ask("The same again: ")
+	again, err := e.ask(ctx, "The same again: ")
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +59,55 @@ func (e *env) passphrase(f *walletFlags, isNew bool) ([]byte, error) {
 }
 
 // ask reads a secret from the terminal without showing it.
-func (e *env) ask(prompt string) ([]byte, error) {
-	in, ok := e.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+func (e *env) ask(ctx context.Context, prompt string) ([]byte, error) {
+	in, ok := e.terminal()
+	if !ok {
 		return nil, usagef("there is no terminal to ask for the passphrase: give --passphrase-file")
 	}
-	fmt.Fprint(e.stderr, prompt)
-	secret, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(e.stderr)
+	state, err := term.GetState(in)
 	if err != nil {
 		return nil, fmt.Errorf("read the passphrase: %w", err)
 	}
+	fmt.Fprint(e.stderr, prompt)
+	secret, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(in) })
+	fmt.Fprintln(e.stderr)
+	if err != nil {
+		// An interrupted reader has left the echo off.
+		return nil, errors.Join(fmt.Errorf("read the passphrase: %w", err), term.Restore(in, state))
+	}
 	return secret, nil
+}
+
+// terminal is the standard input, if it is a terminal.
+func (e *env) terminal() (fd int, ok bool) {
+	in, ok := e.stdin.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	fd = int(in.Fd())
+	return fd, term.IsTerminal(fd)
+}
+
+// interruptible waits for a read that knows no context. Where the context
+// ends first the read goes on, and with it one goroutine, until the program
+// ends, which it is about to do.
+func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := read()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // readSecret reads a file that nobody but its owner may read, without the
@@ -103,15 +141,17 @@ func readSecret(path, what string) ([]byte, error) {
 
 // mnemonic returns the words to restore from: from a file, else one line of
 // the standard input, prompted for on a terminal.
-func (e *env) mnemonic(path string) (string, error) {
+func (e *env) mnemonic(ctx context.Context, path string) (string, error) {
 	if path != "" {
 		secret, err := readSecret(path, "mnemonic")
 		return string(secret), err
 	}
-	if in, ok := e.stdin.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+	if _, ok := e.terminal(); ok {
 		fmt.Fprint(e.stderr, "The wallet's words, in order, on one line: ")
 	}
-	line, err := bufio.NewReader(io.LimitReader(e.stdin, maxSecretFile)).ReadString('\n')
+	line, err := interruptible(ctx, func() (string, error) {
+		return bufio.NewReader(io.LimitReader(e.stdin, maxSecretFile)).ReadString('\n')
+	})
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the words: %w", err)
 	}

@@ -27,12 +27,12 @@ the passphrase.`,
 		Example: `  charter --chain acme wallet create
   charter --chain acme wallet create --wallet till --passphrase-file till.pass`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := e.walletConfig(f)
 			if err != nil {
 				return err
 			}
-			pass, err := e.passphrase(f, true)
+			pass, err := e.passphrase(cmd.Context(), f, true)
 			if err != nil {
 				return err
 			}
@@ -84,11 +84,11 @@ A node must be running.`,
 			if err != nil {
 				return err
 			}
-			words, err := e.mnemonic(mnemonicFile)
+			words, err := e.mnemonic(cmd.Context(), mnemonicFile)
 			if err != nil {
 				return err
 			}
-			pass, err := e.passphrase(f, true)
+			pass, err := e.passphrase(cmd.Context(), f, true)
 			if err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ its start. For a state file that is damaged or lost; the seed is not touched.`,
 			if err != nil {
 				return err
 			}
-			pass, err := e.passphrase(f, false)
+			pass, err := e.passphrase(cmd.Context(), f, false)
 			if err != nil {
 				return err
 			}

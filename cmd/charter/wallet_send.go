@@ -35,7 +35,12 @@ transaction to the node. The fee comes on top of the amount. Confirmed coins are
 spent first, then the change of own payments that wait for a block.`,
 		Example: `  charter --dev wallet send ADDRESS 1.5
   charter --chain acme wallet send ADDRESS 0.1 --fee-rate 2.5 --dry-run`,
-		Args: cobra.ExactArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef("send needs an address and an amount (%d arguments given)", len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			req.To = args[0]
@@ -64,7 +69,7 @@ func (e *env) send(ctx context.Context, f *walletFlags, w *wallet.Wallet, rpc wa
 		return err
 	}
 	if !dryRun {
-		if err := e.sign(f, w, d); err != nil {
+		if err := e.sign(ctx, f, w, d); err != nil {
 			return err
 		}
 		if err := w.Send(ctx, rpc, d); err != nil {
@@ -79,14 +84,14 @@ func (e *env) send(ctx context.Context, f *walletFlags, w *wallet.Wallet, rpc wa
 		head, last = "Would send %v to %s.\n", "Nothing was sent; the transaction can differ next time.\n"
 	}
 	fmt.Fprintf(e.stdout, head, d.Amount, d.To)
-	fmt.Fprintf(e.stdout, "Fee %v (%v sat/vB, %d vB), change %v, %d coins spent.\n", d.Fee, d.Rate, d.VSize, d.Change, d.Inputs())
+	fmt.Fprintf(e.stdout, "Fee %v (%v sat/vB, %d vB), change %v, coins spent: %d.\n", d.Fee, d.Rate, d.VSize, d.Change, d.Inputs())
 	_, err = fmt.Fprintf(e.stdout, "Transaction %v\n%s", d.TxID(), last)
 	return err
 }
 
 // sign unseals the keys for as long as signing takes.
-func (e *env) sign(f *walletFlags, w *wallet.Wallet, d *wallet.Draft) error {
-	pass, err := e.passphrase(f, false)
+func (e *env) sign(ctx context.Context, f *walletFlags, w *wallet.Wallet, d *wallet.Draft) error {
+	pass, err := e.passphrase(ctx, f, false)
 	if err != nil {
 		return err
 	}

@@ -79,17 +79,14 @@ func newWalletBalanceCommand(e *env, f *walletFlags) *cobra.Command {
 				if e.flags.json {
 					return e.printJSON(balanceJSON{b.Spendable(), b.Confirmed, b.Change, b.Incoming, b.Immature, b.Total(), w.Height()})
 				}
-				t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-				row := func(name string, a wallet.Amount) { fmt.Fprintf(t, "%-24s\t%v\t\n", name, a) }
+				width := len(b.Total().String())
+				row := func(name string, a wallet.Amount) { fmt.Fprintf(e.stdout, "%-25s  %*s\n", name, width, a) }
 				row("Spendable", b.Spendable())
 				row("  confirmed", b.Confirmed)
 				row("  own change, unconfirmed", b.Change)
 				row("Incoming, unconfirmed", b.Incoming)
 				row("Mined, immature", b.Immature)
 				row("Total", b.Total())
-				if err := t.Flush(); err != nil {
-					return err
-				}
 				_, err := fmt.Fprintf(e.stdout, "As of block %d.\n", w.Height())
 				return err
 			})
@@ -182,13 +179,20 @@ func newWalletHistoryCommand(e *env, f *walletFlags) *cobra.Command {
 				t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(t, "TIME\tKIND\tAMOUNT\tFEE\tBLOCK\tTRANSACTION\tADDRESS")
 				for _, h := range history {
-					fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%s\t%v\t%s\n", h.Time.Format(time.DateTime), h.Kind, h.Amount, h.Fee,
+					fmt.Fprintf(t, "%s\t%s\t%v\t%s\t%s\t%v\t%s\n", h.Time.Format(time.DateTime), h.Kind, h.Amount, feeColumn(h),
 						blockColumn(h), h.TxID, strings.Join(h.Addresses, " "))
 				}
 				return t.Flush()
 			})
 		},
 	}
+}
+
+func feeColumn(h wallet.Entry) string {
+	if h.Fee == 0 {
+		return "-"
+	}
+	return h.Fee.String()
 }
 
 func blockColumn(h wallet.Entry) string {

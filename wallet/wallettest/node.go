@@ -52,12 +52,24 @@ type Node struct {
 
 // New makes a node whose genesis block has the given outputs.
 func New(refuse func(code int, message string) error, genesis ...*wire.TxOut) *Node {
-	n := &Node{
+	n := newNode(refuse)
+	n.connect(genesis, nil)
+	return n
+}
+
+// NewOn makes a node with the given genesis block.
+func NewOn(refuse func(code int, message string) error, genesis *wire.MsgBlock) *Node {
+	n := newNode(refuse)
+	n.best = []*wire.MsgBlock{genesis}
+	n.blocks[genesis.BlockHash()] = genesis
+	return n
+}
+
+func newNode(refuse func(code int, message string) error) *Node {
+	return &Node{
 		Refuse: refuse, RelayFee: "0.00001000", MinFee: "0.00001000",
 		blocks: make(map[chainhash.Hash]*wire.MsgBlock), calls: make(map[string]int),
 	}
-	n.connect(genesis, nil)
-	return n
 }
 
 // Mine adds a block with the given transactions, and with coinbase outputs
