@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -289,49 +290,83 @@ func TestRelatives(t *testing.T) {
 		w.refuse(spend(1000, 1, outputOf(root, maxRelatives-1)), policy.CodeLongWay)
 		w.expectPool(txs...)
 	})
-	t.Run("size", func(t *testing.T) {
+	t.Run("parents", func(t *testing.T) {
 		w := newWorld(t)
-		const perOut = 43
-		root := spend(1e6, 2000, w.coin(1e9))
-		rest := maxRelativesVSize - root.VSize() - vsizeOf(1, 0)
-		fits := int(rest) / perOut
-		if fits < 253 { // the count of outputs then takes three bytes
-			t.Fatal("the test's sizes do not fit")
+		var outs []output
+		for range maxRelatives {
+			tx := spend(1000, 1, w.coin(1e8))
+			w.accept(tx)
+			outs = append(outs, outputOf(tx, 0))
 		}
-		w.accept(root)
-		w.refuse(spend(1e5, fits+1, outputOf(root, 0)), policy.CodeLongWay)
-		child := spend(1e5, fits-1, outputOf(root, 0))
-		w.accept(child)
-		w.expectPool(root, child)
+		w.refuse(spend(10_000, 1, outs...), policy.CodeLongWay)
+		w.accept(spend(10_000, 1, outs[1:]...))
 	})
+	t.Run("size of ancestors", func(t *testing.T) {
+		w := newWorld(t)
+		a, b := spend(1e5, 1000, w.coin(1e9)), spend(1e5, 1000, w.coin(1e9))
+		w.accept(a, b)
+		room := maxRelativesVSize - a.VSize() - b.VSize()
+		w.refuse(ofSize(t, room+1, outputOf(a, 0), outputOf(b, 0)), policy.CodeLongWay)
+		w.accept(ofSize(t, room, outputOf(a, 0), outputOf(b, 0)))
+	})
+	t.Run("size of descendants", func(t *testing.T) {
+		w := newWorld(t)
+		root := spend(1e5, 1000, w.coin(1e9))
+		child := spend(1e5, 1000, outputOf(root, 0))
+		w.accept(root, child)
+		room := maxRelativesVSize - root.VSize() - child.VSize()
+		w.refuse(ofSize(t, room+1, outputOf(root, 1)), policy.CodeLongWay)
+		w.accept(ofSize(t, room, outputOf(root, 1)))
+	})
+}
+
+// ofSize makes a transaction of exactly vsize virtual bytes.
+func ofSize(t *testing.T, vsize int64, ins ...output) *consensus.Tx {
+	t.Helper()
+	const perOut, least = 43, 12 // of an output, of one with data
+	outs := int((vsize - vsizeOf(len(ins), 300) - least) / perOut)
+	msg := spendMsg(1e5, 300+outs, ins...)
+	pad := int(vsize-consensus.NewTx(msg).VSize()) - 9
+	msg.AddTxOut(wire.NewTxOut(0, append([]byte{txscript.OP_RETURN, byte(pad - 2)}, make([]byte, pad-2)...)))
+	tx := consensus.NewTx(msg)
+	if tx.VSize() != vsize {
+		t.Fatalf("the test's transaction has %d virtual bytes, not %d", tx.VSize(), vsize)
+	}
+	return tx
 }
 
 // What is judged while the chain moves on is judged again.
 func TestChainMovesMeanwhile(t *testing.T) {
-	w := newWorld(t)
-	coin := w.coin(1e8)
-	tx, rival := spend(1000, 1, coin), spend(2000, 1, coin)
-	done := make(chan struct{})
-	lookups := 0
-	w.chain.looked = func() {
-		if lookups++; lookups == 1 { // from inside Accept, which holds the pool's lock
-			go func() {
-				defer close(done)
-				w.chain.mine(rival)
-			}()
+	for pass := range 2 { // Accept looks every coin up twice
+		w := newWorld(t)
+		first, second := w.coin(1e8), w.coin(1e8)
+		tx, rival := spend(1000, 1, first, second), spend(2000, 1, first)
+		// The block comes between the look-ups of the two coins, while
+		// Accept holds the pool's lock; its events have to wait for that.
+		var told sync.WaitGroup
+		lookups := 0
+		w.chain.looked = func() {
+			if lookups++; lookups != 2*pass+2 {
+				return
+			}
+			var held []chain.Event
+			w.chain.sink = func(ev chain.Event) { held = append(held, ev) }
+			w.chain.mine(rival)
+			told.Go(func() {
+				for _, ev := range held {
+					w.pool.HandleEvent(ev)
+				}
+			})
 		}
-	}
-	err := w.pool.Accept(context.Background(), tx)
-	<-done
-	if err == nil {
-		// The block came after all judging.
+		err := w.pool.Accept(context.Background(), tx)
+		told.Wait()
+		missing, ok := errors.AsType[*MissingInputsError](err)
+		if !ok || len(missing.OutPoints) != 1 || missing.OutPoints[0] != first.OutPoint {
+			t.Errorf("pass %d: Accept: %v, want the first input missing", pass+1, err)
+		}
 		w.expectPool()
-		return
+		w.expectEvents()
 	}
-	if _, ok := errors.AsType[*MissingInputsError](err); !ok {
-		t.Fatalf("Accept: %v, want missing inputs", err)
-	}
-	w.expectPool()
 }
 
 // The pool judges nothing before it has heard of the best block.

@@ -66,8 +66,8 @@ const (
 )
 
 // choose picks transactions: again and again the one that pays most per
-// virtual byte together with those of its ancestors that are not picked yet
-// (or by itself, when that is less), and them with it.
+// virtual byte together with those of its ancestors that are not picked yet,
+// and them with it.
 func choose(list []*candidate, left room) *choice {
 	queue := make(packageHeap, len(list))
 	for i, c := range list {
@@ -151,21 +151,11 @@ func take(list []*candidate, queue *packageHeap, c *candidate) {
 // the one that came first.
 type packageHeap []*candidate
 
-// score returns the fee and size whose ratio a candidate is worth picking
-// for.
-func (c *candidate) score() (fee, size int64) {
-	if policy.CompareRates(c.fee, c.vsize, c.up.fees, c.up.vsize) < 0 {
-		return c.fee, c.vsize
-	}
-	return c.up.fees, c.up.vsize
-}
-
 func (h packageHeap) Len() int { return len(h) }
 
 func (h packageHeap) Less(i, j int) bool {
-	feeI, sizeI := h[i].score()
-	feeJ, sizeJ := h[j].score()
-	if c := policy.CompareRates(feeI, sizeI, feeJ, sizeJ); c != 0 {
+	a, b := &h[i].up, &h[j].up
+	if c := policy.CompareRates(a.fees, a.vsize, b.fees, b.vsize); c != 0 {
 		return c > 0
 	}
 	return h[i].place < h[j].place

@@ -32,7 +32,6 @@ type waiting struct {
 // HandleEvent makes the pool follow the chain. It must be called for every
 // event, in order, while the chain cannot change.
 func (p *Pool) HandleEvent(ev chain.Event) {
-	p.notify.deliver() // what came before the block is told before it
 	p.mu.Lock()
 	switch ev.Kind {
 	case chain.Connected:

@@ -68,6 +68,25 @@ func TestReorganisation(t *testing.T) {
 	}
 }
 
+// What returns, returns in the order in which it depends on each other,
+// however it was set aside.
+func TestReorganisationOrder(t *testing.T) {
+	w := newWorld(t)
+	a := spend(1000, 2, w.coin(1e8))
+	b := spend(1000, 2, outputOf(a, 0))
+	w.chain.mine(a)
+	w.chain.mine(b)
+	below := spend(1000, 1, outputOf(a, 1))                     // set aside with a's block
+	above := spend(1000, 1, outputOf(b, 1), outputOf(below, 0)) // with b's block, before
+	w.accept(below, above)
+	w.log = nil
+	w.chain.disconnect()
+	w.chain.disconnect()
+	w.chain.settle()
+	w.expectPool(a, b, below, above)
+	w.expectEvents(TxEvent{Kind: Added, Tx: a, Returned: true}, TxEvent{Kind: Added, Tx: b, Returned: true})
+}
+
 // The new branch spends what a returning transaction spends.
 func TestReorganisationConflict(t *testing.T) {
 	w := newWorld(t)

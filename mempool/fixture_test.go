@@ -97,11 +97,11 @@ func (c *fakeChain) Ancestry() consensus.Ancestry {
 }
 
 func (c *fakeChain) Coin(op wire.OutPoint) (consensus.Coin, bool, error) {
+	if c.looked != nil {
+		c.looked() // without the lock: it may change the chain
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if c.looked != nil {
-		c.looked()
-	}
 	coin, ok := c.coins[op]
 	return coin, ok, c.failing
 }

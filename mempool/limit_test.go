@@ -71,6 +71,30 @@ func TestEvictionByPackage(t *testing.T) {
 	)
 }
 
+// A transaction that pays well by itself stays, even where all its
+// descendants together drag it below each of them: here two poor children
+// share a rich grandchild.
+func TestEvictionKeepsRichParent(t *testing.T) {
+	w := newWorld(t)
+	rich := spend(5000, 2, w.coin(1e8))
+	left := spend(200, 1, outputOf(rich, 0))
+	right := spend(200, 1, outputOf(rich, 1))
+	shared := spend(7000, 1, outputOf(left, 0), outputOf(right, 0))
+	w.accept(rich, left, right, shared)
+	for _, tx := range []*consensus.Tx{left, right} {
+		r, _ := w.pool.Entry(rich.TxID)
+		c, _ := w.pool.Entry(tx.TxID)
+		if policy.CompareRates(r.DescendantFees, r.DescendantVSize, c.DescendantFees, c.DescendantVSize) >= 0 {
+			t.Fatal("the test's fees do not make the case")
+		}
+	}
+	w.pool.mu.Lock()
+	w.pool.policy.MempoolBytes = w.pool.usage - 1
+	w.pool.trimLocked()
+	w.pool.mu.Unlock()
+	w.expectPool(rich, left)
+}
+
 func TestFloorFalls(t *testing.T) {
 	w := newWorld(t, budgetFor(1))
 	w.accept(spend(8*vsizeOf(1, 1), 1, w.coin(1e8)))

@@ -65,6 +65,19 @@ func TestTemplateOrder(t *testing.T) {
 	}
 }
 
+// Once an ancestor is chosen, it pays for nobody any more.
+func TestTemplateAncestorPaysOnce(t *testing.T) {
+	w := newWorld(t)
+	rich := spend(9000, 1, w.coin(1e8))
+	poor := spend(200, 1, w.coin(1e8))
+	child := spend(4000, 1, outputOf(rich, 0), outputOf(poor, 0))
+	mid := spend(3000, 1, w.coin(1e8))
+	w.accept(rich, poor, child, mid)
+	if diff := cmp.Diff(ids([]*consensus.Tx{rich, mid, poor, child}), ids(w.template(TemplateOptions{}).Txs)); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
 func TestTemplateWeightLimit(t *testing.T) {
 	w := newWorld(t)
 	best := spend(9000, 1, w.coin(1e8))

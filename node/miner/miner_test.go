@@ -402,7 +402,7 @@ func TestRunGoesOnAfterErrors(t *testing.T) {
 
 // A round ends when the best block changes.
 func TestRunNewTip(t *testing.T) {
-	s := newSite(t, impossible)
+	s := newSite(t, impossible, func(_ *params.Params, cfg *Config) { cfg.Refresh = time.Hour })
 	s.pool.made = make(chan *mempool.Template)
 	stop := s.start()
 	first := <-s.pool.made
