@@ -31,6 +31,8 @@ const (
 	maxOnceDials = 16
 )
 
+var errOwnIdentity = errors.New("this is the node's own identity")
+
 // pin is a peer that is dialled whenever there is no session with it.
 type pin struct {
 	text   string // as the operator wrote it
@@ -59,7 +61,7 @@ func (n *Network) formatAddress(a Address) string {
 
 func (n *Network) addPin(text string, a Address) error {
 	if a.Key == n.self {
-		return errors.New("this is the node's own identity")
+		return errOwnIdentity
 	}
 	p := &pin{text: text, addr: a, cancel: make(chan struct{})}
 	n.mu.Lock()
@@ -183,7 +185,7 @@ func (n *Network) waitAbsent(ctx context.Context, p *pin) bool {
 // dialOnce dials in the background, once.
 func (n *Network) dialOnce(a Address) error {
 	if a.Key == n.self {
-		return errors.New("this is the node's own identity")
+		return errOwnIdentity
 	}
 	if !n.Active() {
 		return ErrInactive

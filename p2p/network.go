@@ -75,7 +75,11 @@ func New(cfg Config) (*Network, error) {
 		fixed = cfg.AddNodes
 	}
 	for _, a := range fixed {
-		if err := n.addPin(n.formatAddress(a), a); err != nil {
+		err := n.addPin(n.formatAddress(a), a)
+		if errors.Is(err, ErrNodeAdded) || errors.Is(err, errOwnIdentity) {
+			continue // a list of seeds may hold a peer twice, or this node
+		}
+		if err != nil {
 			return nil, fmt.Errorf("peer %s: %w", a.HostPort(), err)
 		}
 	}

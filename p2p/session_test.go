@@ -79,7 +79,9 @@ func TestNewSessionReplacesDeadOne(t *testing.T) {
 func TestSelfIsRefused(t *testing.T) {
 	simulate(t, 207, func(t *testing.T, s *p2ptest.Sim) {
 		n := s.NewNode()
-		n.AddNodes = []string{n.Addr()} // without identity, so it cannot know
+		// The first without identity, so it cannot know; the others as a list
+		// of seeds may have them.
+		n.AddNodes = []string{n.Addr(), n.URL(), n.Addr()}
 		n.Start()
 		if err := n.P2P.AddNode(n.URL()); err == nil {
 			t.Error("own identity was added")

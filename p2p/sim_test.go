@@ -207,17 +207,24 @@ func TestSilentPeerDoesNotStopSync(t *testing.T) {
 
 func TestSlowPeerLosesItsShare(t *testing.T) {
 	simulate(t, 9, func(t *testing.T, s *p2ptest.Sim) {
-		slow, fast, c := s.NewNode(), s.NewNode(), s.NewNode()
-		blocks := slow.Chain.Mine(400, "a", 1)
+		slow, fast, n := s.NewNode(), s.NewNode(), s.NewNode()
+		blocks := slow.Chain.Mine(800, "a", 1)
 		fast.Chain.Force(blocks...)
-		slow.Start()
-		fast.Start()
-		c.AddNodes = []string{slow.URL(), fast.URL()}
-		s.Net.Latency = 3 * time.Second // of the first connection below
-		c.Start()
-		time.Sleep(time.Millisecond)
-		s.Net.Latency = 10 * time.Millisecond
-		s.AwaitTip(2*time.Minute, slow, c)
+		s.Net.Slow(slow.Host, 500*time.Millisecond) // about three blocks a second
+		s.Net.Slow(fast.Host, 50*time.Millisecond)
+		n.AddNodes = []string{slow.URL(), fast.URL()}
+		for _, n := range []*p2ptest.Node{slow, fast, n} {
+			n.Start()
+		}
+		// The fast one alone needs 14 s for blocks and headers.
+		s.AwaitTip(30*time.Second, slow, n)
+		got := make(map[string]uint64)
+		for _, p := range n.P2P.Peers() {
+			got[p.Addr] = p.BytesRecv
+		}
+		if got[slow.Addr()] == 0 || got[slow.Addr()] > got[fast.Addr()]/3 {
+			t.Errorf("bytes by peer %v", got)
+		}
 	})
 }
 

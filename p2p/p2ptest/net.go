@@ -13,15 +13,17 @@ import (
 
 // Net is a network in memory. Safe for concurrent use.
 type Net struct {
-	Latency time.Duration // one way; a random half of it is added per connection
-	PerKiB  time.Duration // what a KiB takes on top, 0: nothing
+	// Latency is one way; up to half of it is added per connection. Not to
+	// be changed while nodes run.
+	Latency time.Duration
 
 	mu        sync.Mutex
 	rng       *rand.Rand
 	listeners map[string]*listener
 	links     map[*link]bool
-	apart     map[[2]string]bool // pairs of hosts that cannot reach each other
-	silent    map[string]bool    // hosts whose bytes do not arrive
+	apart     map[[2]string]bool       // pairs of hosts that cannot reach each other
+	silent    map[string]bool          // hosts whose bytes do not arrive
+	slow      map[string]time.Duration // what a KiB from a host takes
 	nextPort  uint16
 	dials     int
 }
@@ -41,6 +43,7 @@ func NewNet(seed uint64) *Net {
 		links:     make(map[*link]bool),
 		apart:     make(map[[2]string]bool),
 		silent:    make(map[string]bool),
+		slow:      make(map[string]time.Duration),
 		nextPort:  40000,
 	}
 }
@@ -71,7 +74,7 @@ func (n *Net) Dial(ctx context.Context, from, to string) (net.Conn, error) {
 	}
 	n.nextPort++
 	local := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), n.nextPort))
-	k := &link{from: from, to: host, out: newHalf(latency, n.PerKiB), in: newHalf(latency, n.PerKiB)}
+	k := &link{from: from, to: host, out: newHalf(latency, n.slow[from]), in: newHalf(latency, n.slow[host])}
 	k.out.silent, k.in.silent = n.silent[from], n.silent[host]
 	remote := net.TCPAddrFromAddrPort(target)
 	near := &conn{in: k.in, out: k.out, local: local, remote: remote, onClose: func() { n.forget(k) }}
@@ -139,6 +142,13 @@ func (n *Net) breakWhere(match func(*link) bool) {
 			h.set(func() { h.reset = true })
 		}
 	}
+}
+
+// Slow lets each KiB that a host sends take so long, on connections to come.
+func (n *Net) Slow(host string, perKiB time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.slow[host] = perKiB
 }
 
 // Silence lets nothing that a host sends arrive any more, though its
