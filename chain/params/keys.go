@@ -125,8 +125,8 @@ func networkKeys() []key {
 	}
 	return []key{
 		staged(last, magic),
-		number("network.default_port", 1, 65535, func(p *Params) *uint16 { return &p.Network.DefaultPort }, always(8430),
-			"TCP port on which nodes listen for each other."),
+		ungrouped(number("network.default_port", 1, 65535, func(p *Params) *uint16 { return &p.Network.DefaultPort }, always(8430),
+			"TCP port on which nodes listen for each other.")),
 		seeds,
 	}
 }
@@ -153,8 +153,8 @@ func genesisKeys() []key {
 	version := func(p *Params) *int32 { return &p.Genesis.Version }
 	nonce := func(p *Params) *uint32 { return &p.Genesis.Nonce }
 	keys := consensus(
-		number("genesis.time", 0, 1<<32-1, blockTime, unlessRaw(blockTime, always(1_767_225_600)),
-			"Seconds since 1970."),
+		ungrouped(number("genesis.time", 0, 1<<32-1, blockTime, unlessRaw(blockTime, always(1_767_225_600)),
+			"Seconds since 1970.")),
 		staged(late, hex32("genesis.bits", bits, unlessRaw(bits, func(p *Params) int64 { return int64(p.PoW.Limit) }),
 			"Difficulty of the first block in compact form. Default: pow.limit.")),
 		number("genesis.version", -1<<31, 1<<31-1, version, unlessRaw(version, always(0x20000000)),

@@ -69,6 +69,13 @@ func number[T integer](name string, lo, hi int64, at func(*Params) *T, def func(
 	}
 }
 
+// ungrouped writes a number that is a name rather than a quantity without
+// underscores.
+func ungrouped(k key) key {
+	k.text = func(v any) string { return strconv.FormatInt(v.(int64), 10) }
+	return k
+}
+
 // seconds is a duration in whole seconds.
 func seconds(name string, lo, hi int64, at func(*Params) *time.Duration, def func(*Params) int64, doc string) key {
 	k := number(name, lo, hi, func(*Params) *int64 { return nil }, def, doc)

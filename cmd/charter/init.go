@@ -75,8 +75,8 @@ type initResult struct {
 }
 
 func initChain(e *env, name string, f *initFlags) error {
-	if f.spacing%time.Second != 0 {
-		return usagef("--spacing %v is not in whole seconds", f.spacing)
+	if f.spacing < time.Second || f.spacing%time.Second != 0 {
+		return usagef("--spacing %v is not in whole seconds, at least one", f.spacing)
 	}
 	allocations, err := parseAllocations(f.allocate)
 	if err != nil {
@@ -171,9 +171,9 @@ func printChain(e *env, p *params.Params, path string) error {
 		chain = "./" + chain // else --chain takes it for a name
 	}
 	chain = shellQuote(chain)
-	mine := fmt.Sprintf("charterd --chain %s --mine --mine-address ADDRESS", chain)
+	mine := fmt.Sprintf("charterd --chain %s --mine --mine-address ADDRESS\n      in place of the first command: the node mines", chain)
 	if p.PoW.OnDemand {
-		mine = fmt.Sprintf("charter --chain %s rpc generatetoaddress 1 ADDRESS", chain)
+		mine = fmt.Sprintf("charter --chain %s rpc generatetoaddress %d ADDRESS\n      mines", chain, p.Subsidy.Maturity+1)
 	}
 	_, err := fmt.Fprintf(e.stdout, `Wrote %[2]s: chain %[3]s, open to everyone.
 Genesis block %[4]v
@@ -185,8 +185,7 @@ Next:
   charter --chain %[1]s wallet create
   charter --chain %[1]s wallet address
       make a wallet and show an address
-  %[6]s
-      mines to that address; mined coins can be spent after %[7]d blocks
+  %[6]s to that address; mined coins can be spent after %[7]d blocks
 `, chain, path, p.Name, p.GenesisHash, p.Address.Bech32HRP, mine, p.Subsidy.Maturity)
 	return err
 }
