@@ -10,6 +10,7 @@ import (
 	"net"
 
 	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/p2p"
 	"github.com/charterchain/charter/p2p/addrbook"
@@ -61,9 +62,11 @@ func (n *Node) openPeers(context.Context) error {
 		Connect:   connect,
 		AddNodes:  append(add, seeds...),
 		External:  n.opts.Config.External,
+		ChainFile: func() ([]byte, error) { return params.Render(n.opts.Params), nil },
 		UserAgent: "charter/" + n.opts.Version,
 		Now:       n.opts.Now,
 		Rand:      peersRand,
+		Entropy:   n.opts.Random,
 		Log:       n.opts.Log,
 		Metrics:   p2p.NewMetrics(n.registry),
 	})

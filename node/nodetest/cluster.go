@@ -184,7 +184,7 @@ func (n *Node) Auth() client.Auth { return client.CookieFile(filepath.Join(n.Dir
 // WS opens a WebSocket connection.
 func (n *Node) WS() *client.WS {
 	n.c.t.Helper()
-	ws, err := client.DialWS(n.c.t.Context(), "ws"+strings.TrimPrefix(n.rpc, "http")+"/ws", n.Auth())
+	ws, err := client.DialWS(n.c.t.Context(), n.rpc, n.Auth())
 	if err != nil {
 		n.c.t.Fatalf("WebSocket of node %s: %v", n.Name, err)
 	}
