@@ -66,9 +66,10 @@ func (p *peer) handleNotFound(m *message.NotFound) error {
 		case message.InvBlock, message.InvCompactBlock:
 			p.n.blocks.notFound(p, it.Hash)
 		case message.InvWTx:
+			p.forgetAsked(it.Hash)
 			p.n.txs.notFound(p, it.Hash)
 		case message.InvTx:
-			p.forgetParent(it.Hash)
+			p.forgetAsked(it.Hash)
 		}
 	}
 	p.n.blocks.wake()

@@ -43,7 +43,8 @@ func violation(format string, args ...any) *ending {
 const (
 	maxOutbox   = 5000  // transactions to be announced
 	maxKnownTxs = 20000 // transactions that the peer is known to have; up to twice that
-	maxParents  = 100   // transactions asked of the peer because a child waits
+	maxParents  = 100   // transactions asked for at a time because a child waits
+	maxAskedTxs = 4000  // transactions asked of the peer, so that they may come
 )
 
 // peer is one session.
@@ -76,7 +77,7 @@ type peer struct {
 	lastTx    time.Time
 	outbox    *relay.Outbox
 	knownTxs  *relay.Known
-	parents   map[[32]byte]time.Time // txids asked for because a child waits
+	askedTxs  map[[32]byte]time.Time // when transactions, by wtxid or txid, were asked for
 	addrs     addrState
 	announced uint64 // transactions
 }
@@ -102,7 +103,7 @@ func (n *Network) newPeer(conn *transport.Conn, wire *countedConn, addr string, 
 		gone:      make(chan struct{}),
 		knownTxs:  known,
 		outbox:    relay.NewOutbox(maxOutbox, known),
-		parents:   make(map[[32]byte]time.Time),
+		askedTxs:  make(map[[32]byte]time.Time),
 	}
 	p.log = n.log.With("peer", p.addr)
 	return p

@@ -335,6 +335,31 @@ func TestSilentAnnouncer(t *testing.T) {
 	})
 }
 
+// Transactions that come so late that others were asked are no flood.
+func TestLateTransactionsAreNoOffence(t *testing.T) {
+	simulate(t, 220, func(t *testing.T, s *p2ptest.Sim) {
+		n := oneNode(s)
+		raw := s.DialRaw(9, n)
+		var txs []message.Message
+		inv := &message.Inv{}
+		for i := range uint32(90) {
+			tx := p2ptest.MakeTx(i, 2, nil)
+			txs = append(txs, &message.Tx{Tx: tx.Msg})
+			inv.Items = append(inv.Items, message.InvItem{Kind: message.InvWTx, Hash: tx.WTxID})
+		}
+		raw.Tell(inv)
+		go raw.End()
+		time.Sleep(time.Minute)
+		raw.Tell(txs...)
+		s.Await("all transactions", 5*time.Second, func() bool { return n.Pool.Len() == len(txs) })
+		if raw.Err() != nil {
+			t.Errorf("ended by %v", raw.Err())
+		}
+		raw.Tell(txs...) // again: that is one
+		s.Await("cut", 5*time.Second, func() bool { return n.P2P.Count() == 0 })
+	})
+}
+
 func TestServing(t *testing.T) {
 	simulate(t, 219, func(t *testing.T, s *p2ptest.Sim) {
 		n := oneNode(s)

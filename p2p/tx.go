@@ -23,8 +23,11 @@ const (
 	maxRefusedTxs  = 20000    // transactions the pool refused lately; up to twice that
 	maxFirstInv    = 5000     // transactions of the pool announced to a new peer
 
-	txTick       = time.Second
-	parentExpiry = time.Minute
+	txTick = time.Second
+
+	// askedExpiry is how long a transaction that was asked for may take
+	// and still count as asked for, though others were asked meanwhile.
+	askedExpiry = 2 * time.Minute
 )
 
 // txRelay moves transactions between the peers and the pool.
@@ -112,13 +115,15 @@ func (r *txRelay) arrived(p *peer, msg *wire.MsgTx, now time.Time) error {
 	tx := consensus.NewTx(msg)
 	p.mu.Lock()
 	p.knownTxs.Add(tx.WTxID)
-	_, parent := p.parents[tx.TxID]
-	delete(p.parents, tx.TxID)
+	_, byWTxID := p.askedTxs[tx.WTxID]
+	_, byTxID := p.askedTxs[tx.TxID]
+	delete(p.askedTxs, tx.WTxID)
+	delete(p.askedTxs, tx.TxID)
 	p.mu.Unlock()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.tracker.Received(p.id, tx.WTxID) && !parent {
+	if !r.tracker.Received(p.id, tx.WTxID) && !byWTxID && !byTxID {
 		r.n.cfg.Metrics.tx(resultUnasked)
 		if !p.limits.allowUnasked(now) {
 			return &ending{code: message.CodeUnsolicited, reason: "transactions that were not asked for", blame: true}
@@ -222,31 +227,50 @@ func dependsOnTip(rule consensus.Rule) bool {
 // askParents asks the sender of a transaction for the parents that are not
 // known here.
 func (p *peer) askParents(txids []chainhash.Hash) {
-	now := p.n.cfg.Now()
-	var items []message.InvItem
-	p.mu.Lock()
-	for txid, at := range p.parents {
-		if now.Sub(at) >= parentExpiry {
-			delete(p.parents, txid)
-		}
-	}
-	for _, txid := range txids {
-		if _, ok := p.parents[txid]; ok || len(p.parents) >= maxParents {
-			continue
-		}
-		p.parents[txid] = now
-		items = append(items, message.InvItem{Kind: message.InvTx, Hash: txid})
-	}
-	p.mu.Unlock()
-	if len(items) > 0 {
-		p.send(&message.GetData{Items: items})
+	ids := p.willAsk(txids[:min(len(txids), maxParents)])
+	if len(ids) > 0 {
+		p.send(getData(message.InvTx, ids))
 	}
 }
 
-func (p *peer) forgetParent(txid chainhash.Hash) {
+// willAsk notes which transactions the peer is asked for, and leaves out
+// those that it is being asked for already. Beyond the bound nothing more
+// is asked.
+func (p *peer) willAsk(ids []chainhash.Hash) []chainhash.Hash {
+	now := p.n.cfg.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.parents, txid)
+	if len(p.askedTxs)+len(ids) > maxAskedTxs {
+		for id, at := range p.askedTxs {
+			if now.Sub(at) >= askedExpiry {
+				delete(p.askedTxs, id)
+			}
+		}
+	}
+	var out []chainhash.Hash
+	for _, id := range ids {
+		at, ok := p.askedTxs[id]
+		if ok && now.Sub(at) < askedExpiry || !ok && len(p.askedTxs) >= maxAskedTxs {
+			continue
+		}
+		p.askedTxs[id] = now
+		out = append(out, id)
+	}
+	return out
+}
+
+func (p *peer) forgetAsked(id chainhash.Hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.askedTxs, id)
+}
+
+func getData(kind message.InvKind, ids []chainhash.Hash) *message.GetData {
+	m := &message.GetData{Items: make([]message.InvItem, len(ids))}
+	for i, id := range ids {
+		m.Items[i] = message.InvItem{Kind: kind, Hash: id}
+	}
+	return m
 }
 
 // tend sends requests for transactions, moves on those that time out, and
@@ -281,14 +305,9 @@ func (r *txRelay) request() {
 		if p == nil {
 			continue // its removal releases the request
 		}
-		for ids := req.WTxIDs; len(ids) > 0; {
-			n := min(len(ids), message.MaxInventory)
-			m := &message.GetData{Items: make([]message.InvItem, n)}
-			for i, id := range ids[:n] {
-				m.Items[i] = message.InvItem{Kind: message.InvWTx, Hash: id}
-			}
-			ids = ids[n:]
-			p.send(m)
+		// At most 100, the tracker's bound per peer.
+		if ids := p.willAsk(req.WTxIDs); len(ids) > 0 {
+			p.send(getData(message.InvWTx, ids))
 		}
 	}
 }
