@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,7 +149,26 @@ type world struct {
 	w    *Wallet
 }
 
-// newWorld restores the wallet of words on a chain whose genesis pays it
+// restored is the files of the wallet of words, freshly restored. Deriving
+// its keys for every test would make up most of their time.
+var restored = sync.OnceValues(func() (map[string][]byte, error) {
+	disk := newMemDisk()
+	w, err := Restore(Config{
+		Dir: "w", FS: disk, Rand: rand.NewChaCha8([32]byte{7}), Now: time.Now,
+		KDF:   keystore.Params{Passes: 1, MemoryKiB: 8, Lanes: 1},
+		Chain: Chain{Address: params.Address{Bech32HRP: "bc", HDPrivate: 0x0488ade4, HDPublic: 0x0488b21e}},
+	}, words, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte)
+	for name, f := range disk.names {
+		files[name] = f.data
+	}
+	return files, w.Close()
+})
+
+// newWorld opens the wallet of words on a chain whose genesis pays it
 // the given amounts.
 func newWorld(t *testing.T, genesis ...Amount) *world {
 	t.Helper()
@@ -169,7 +189,15 @@ func newWorld(t *testing.T, genesis ...Amount) *world {
 	}
 	x.cfg.Chain.Maturity = 10
 	x.cfg.Chain.Genesis = chainhash.Hash{}
-	if x.w, err = Restore(x.cfg, words, passphrase); err != nil {
+	files, err := restored()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range files {
+		f := &memFile{data, data}
+		x.disk.names[name], x.disk.durable[name] = f, f
+	}
+	if x.w, err = Open(x.cfg); err != nil {
 		t.Fatal(err)
 	}
 	var outs []*wire.TxOut

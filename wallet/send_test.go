@@ -156,7 +156,7 @@ func TestFeeRateFromNode(t *testing.T) {
 func TestRefusedPaymentChangesNothing(t *testing.T) {
 	x := newWorld(t, 10*coin)
 	x.sync()
-	for range 2 * gapLimit { // change addresses must not be used up
+	for range gapLimit + 1 { // change addresses must not be used up
 		d := x.prepare(x.foreignAddress(), coin)
 		x.node.OnCall = func(method string) error {
 			if method == "sendrawtransaction" {
