@@ -53,7 +53,6 @@ type Node struct {
 	peers   *p2p.Network
 	miner   *miner.Miner
 	rpc     *rpc.Server
-	cookie  *rpc.Cookie
 	http    []*httpListener
 
 	poolLoaded atomic.Bool
