@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"os"
 	"testing"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
@@ -133,4 +136,34 @@ func FuzzDecodeDump(f *testing.F) {
 			t.Fatalf("decoded and encoded again: %x, was %x", again.Bytes(), body)
 		}
 	})
+}
+
+// The format stays: what version 1 wrote, later versions read.
+func TestDumpGolden(t *testing.T) {
+	const file = "testdata/pool-v1.dat"
+	genesis := chainhash.HashH([]byte("golden"))
+	entries := []Entry{
+		{Tx: stray(0, 1), Time: time.Unix(1_700_000_000, 0)},
+		{Tx: stray(1, 2), Time: time.Unix(1_700_000_001, 0)},
+	}
+	var body bytes.Buffer
+	if err := writeDump(&body, genesis, entries); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := seal(body.Bytes()); !bytes.Equal(got, want) {
+		t.Errorf("the file is now\n%x\nwas\n%x", got, want)
+	}
+	list, err := decodeDump(want, genesis)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d transactions, %v", len(list), err)
+	}
+	for i, d := range list {
+		if d.tx.WTxID != entries[i].Tx.WTxID || !d.arrived.Equal(entries[i].Time) {
+			t.Errorf("transaction %d is %v of %v", i, d.tx.WTxID, d.arrived)
+		}
+	}
 }

@@ -44,7 +44,7 @@ type Template struct {
 	MedianTime   int64                    // of Prev
 	BitsAt       func(time uint32) uint32 // the bits that a header time demands
 	Generation   uint64                   // of the pool: while it lasts, a new template would be equal
-	CoinbaseText int                      // offset of the 8 bytes of extra nonce in the coinbase's input script
+	ExtraNonceAt int                      // offset of the 8 bytes of extra nonce in the coinbase's input script
 
 	// Of the transactions after the coinbase, in block order:
 	Txs        []*consensus.Tx
@@ -229,7 +229,7 @@ func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) *
 		t.Commitment = commitment.PkScript
 	}
 	coinbase := p.coinbase(next.Height, opts, t.CoinbaseValue, witnessReserved(), commitment)
-	t.CoinbaseText = len(consensus.CoinbaseHeightScript(next.Height)) + 1
+	t.ExtraNonceAt = len(consensus.CoinbaseHeightScript(next.Height)) + 1
 	stamp := max(uint32(max(p.now().Unix(), 0)), next.MinTime)
 	t.Block = &wire.MsgBlock{
 		Header: wire.BlockHeader{
@@ -278,7 +278,7 @@ func (p *Pool) coinbase(height int32, opts TemplateOptions, value int64, reserve
 // root that follows. Transactions other than the coinbase are shared with t.
 func (t *Template) WithExtraNonce(n uint64) *wire.MsgBlock {
 	coinbase := t.Block.Transactions[0].Copy()
-	binary.LittleEndian.PutUint64(coinbase.TxIn[0].SignatureScript[t.CoinbaseText:], n)
+	binary.LittleEndian.PutUint64(coinbase.TxIn[0].SignatureScript[t.ExtraNonceAt:], n)
 	b := &wire.MsgBlock{Header: t.Block.Header, Transactions: make([]*wire.MsgTx, len(t.Block.Transactions))}
 	copy(b.Transactions, t.Block.Transactions)
 	b.Transactions[0] = coinbase
