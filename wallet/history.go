@@ -62,7 +62,7 @@ func (w *Wallet) entry(r *record) Entry {
 		Time:          time.Unix(r.time, 0).UTC(),
 	}
 	all, debit := w.ledger.fromUs(r)
-	got, mine, others, sum := w.outputs(r)
+	got, mine, others, sum := w.outputs(r, all)
 	switch {
 	case isCoinbase(r.msg) && r.height == 0:
 		e.Kind, e.Amount, e.Addresses = KindGenesis, got, mine
@@ -81,14 +81,16 @@ func (w *Wallet) entry(r *record) Entry {
 }
 
 // outputs sums up what a record pays the wallet, and pays at all, and lists
-// the addresses on both sides.
-func (w *Wallet) outputs(r *record) (got Amount, mine, others []string, sum Amount) {
+// the addresses on both sides, without those of an own payment's change.
+func (w *Wallet) outputs(r *record, own bool) (got Amount, mine, others []string, sum Amount) {
 	for i, out := range r.msg.TxOut {
 		sum += Amount(out.Value)
 		text := addressOf(w.cfg.Chain.Address, out.PkScript)
 		if c, ok := w.ledger.credits[wire.OutPoint{Hash: r.id, Index: uint32(i)}]; ok {
 			got += c.amount
-			mine = append(mine, text)
+			if !own || c.path.branch == external {
+				mine = append(mine, text)
+			}
 		} else if text != "" {
 			others = append(others, text)
 		}

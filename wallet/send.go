@@ -233,11 +233,12 @@ func (w *Wallet) draft(req SendRequest, script []byte, rate coins.FeeRate) (*Dra
 // explain turns a failed selection into a sentence about the wallet.
 func (w *Wallet) explain(err error, amount Amount) error {
 	var short *coins.InsufficientError
+	var large *coins.TooLargeError
 	switch {
 	case errors.As(err, &short):
 		return &FundsError{Amount: amount, Fee: Amount(short.Fee), Balance: w.Balance()}
-	case errors.Is(err, coins.ErrTooLarge):
-		return fmt.Errorf("%v would take more small coins than fit into one transaction: send it in parts, or part of it to yourself first", amount)
+	case errors.As(err, &large):
+		return fmt.Errorf("%v would take more small coins than fit into one transaction, which can pay %v at most: send it in parts", amount, Amount(large.Most))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func TestSend(t *testing.T) {
 	d3 := x.send(self, 1*coin)
 	h := x.w.History()
 	last := h[len(h)-1]
-	if last.Kind != KindSelf || last.Amount != 0 || last.Fee != d3.Fee {
+	if last.Kind != KindSelf || last.Amount != 0 || last.Fee != d3.Fee || !cmp.Equal(last.Addresses, []string{self}) {
 		t.Errorf("payment to self shows as %+v", last)
 	}
 	if next, _ := x.w.ReceiveAddress(); next == self {

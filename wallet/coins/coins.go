@@ -1,7 +1,6 @@
 package coins
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -73,12 +72,18 @@ func (e *InsufficientError) Error() string {
 	return fmt.Sprintf("coins of %d do not cover %d with a fee of %d", e.Have, e.Need-e.Fee, e.Fee)
 }
 
-// ErrTooLarge reports that the coins would cover the payment, but only in a
-// transaction heavier than allowed: too many small coins.
-var ErrTooLarge = errors.New("too many small coins for one transaction")
+// TooLargeError reports that the coins would cover the payment, but only in
+// a transaction heavier than allowed: too many small coins.
+type TooLargeError struct {
+	Most int64 // the largest target for which one transaction suffices
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("too many small coins for one transaction, which can pay %d at most", e.Most)
+}
 
 // Select chooses coins for the request. It returns *InsufficientError or
-// ErrTooLarge where there is no answer, and another error for a request
+// *TooLargeError where there is no answer, and another error for a request
 // that makes no sense.
 func Select(r *Request) (*Selection, error) {
 	if err := r.check(); err != nil {
@@ -130,7 +135,7 @@ func (r *Request) selectFrom(coins []Coin) (*Selection, error) {
 		}
 	}
 	if fits {
-		return nil, ErrTooLarge
+		return nil, &TooLargeError{Most: p.most()}
 	}
 	have, weight := totals(coins)
 	fee := r.Rate.Fee(r.BaseWeight + countWeight(len(coins)) + weight)

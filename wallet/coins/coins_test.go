@@ -115,8 +115,15 @@ func TestSelectRefuses(t *testing.T) {
 	for i := range many {
 		many[i] = 1000
 	}
-	if _, err := Select(request(1000, 1_700_000, many...)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("2,000 small coins: got %v, want ErrTooLarge", err)
+	// 1,738 inputs of weight 230 fit beside the rest.
+	const most = 1738*1000 - (baseWeight+3*4+1738*TaprootInputWeight+3)/4
+	_, err = Select(request(1000, most+1, many...))
+	var large *TooLargeError
+	if !errors.As(err, &large) || large.Most != most {
+		t.Errorf("2,000 small coins: got %v, want that at most %d fit", err, most)
+	}
+	if _, err := Select(request(1000, most, many...)); err != nil {
+		t.Errorf("just as much as fits: %v", err)
 	}
 	if got, err := Select(request(1000, 1_600_000, many...)); err != nil {
 		t.Errorf("1,700 small coins fit: %v", err)

@@ -148,6 +148,19 @@ func (p *pool) largestFirst() []Coin {
 	return nil
 }
 
+// most is what one transaction can pay: with the largest coins that fit.
+func (p *pool) most() int64 {
+	sum, weight, best := int64(0), p.r.BaseWeight, int64(0)
+	for i, c := range p.coins {
+		sum += c.Amount
+		weight += c.Weight
+		if total := weight + countWeight(i+1); total <= p.r.MaxWeight {
+			best = max(best, sum-p.r.Rate.Fee(total))
+		}
+	}
+	return best
+}
+
 // knapsack looks for a set with a small sum that leaves change: each try
 // takes every coin with chance one half, then adds those left out until
 // the sum suffices, and drops each coin that turns out to be unneeded.
