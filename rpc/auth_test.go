@@ -19,7 +19,12 @@ func TestParseCredentials(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatalf("got %d, %v", len(list), err)
 	}
-	if !authorized(list, "rt", corePassword) {
+	other, err := PasswordCredential("other", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = append(list, other)
+	if !authorized(list, "rt", corePassword) || !authorized(list, "other", "x") || authorized(list, "other", corePassword) {
 		t.Error("the right password was refused")
 	}
 	for _, c := range [][2]string{{"rt", corePassword + "x"}, {"RT", corePassword}, {"", ""}, {"rt", ""}} {
