@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s has no help", f.GetName())
 		}
 	}
-	if len(got) != 3 || got["charter_store_commits_total"] != 2 || got["charter_store_written_bytes_total"] < 1000 {
+	if len(got) != 3 || got["charter_store_commits_total"] != 6/commitEvery || got["charter_store_written_bytes_total"] < 1000 {
 		t.Errorf("metrics %v", got)
 	}
 }

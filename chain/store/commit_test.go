@@ -148,7 +148,7 @@ func TestLogDamage(t *testing.T) {
 	step := 1
 	for at := 0; at < len(b); at += step {
 		if step = 1; at > 200 && at < last-20 {
-			step = 97
+			step = 499
 		}
 		b[at] ^= 0x20
 		found, damaged := store.FindLogDamage(b)

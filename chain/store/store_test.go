@@ -131,7 +131,7 @@ func TestReadChecks(t *testing.T) {
 
 	name := "data/blocks/blk00000.dat"
 	whole := d.ReadFile(name)
-	for at := int(good.Offset) - 44; at < int(good.Offset+good.Size); at += 5 {
+	for at := int(good.Offset) - 44; at < int(good.Offset+good.Size); at += 13 {
 		b := bytes.Clone(whole)
 		b[at] ^= 0x10
 		d.WriteFile(name, b)
@@ -297,7 +297,7 @@ func wholeState(d *storetest.Disk) error {
 	}
 	defer s.Close()
 	best, ok := s.Best()
-	if !ok || best.Height%3 != 0 {
+	if !ok || best.Height%commitEvery != 0 {
 		return fmt.Errorf("best %v %v", best, ok)
 	}
 	if err := checkRows(s, best); err != nil {
@@ -458,7 +458,7 @@ func TestClosed(t *testing.T) {
 // and the store goes on.
 func TestCommitRefused(t *testing.T) {
 	s := open(t, config(storetest.New()))
-	if _, err := runSteps(s, 0, 3); err != nil {
+	if _, err := runSteps(s, 0, 4); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := s.Best()
@@ -468,14 +468,14 @@ func TestCommitRefused(t *testing.T) {
 		"reserved key": func(put func(k, v []byte), del func(k []byte)) error { put([]byte{1}, nil); return nil },
 		"empty key":    func(put func(k, v []byte), del func(k []byte)) error { del(nil); return nil },
 	} {
-		if err := s.Commit(store.Commit{Best: hashOf(4), Height: 4, Each: each}); err == nil {
+		if err := s.Commit(store.Commit{Best: hashOf(5), Height: 5, Each: each}); err == nil {
 			t.Errorf("%s: committed", name)
 		}
 	}
 	if after, _ := s.Best(); s.Err() != nil || after.Generation != before.Generation {
 		t.Errorf("store says %v, generation %d", s.Err(), after.Generation)
 	}
-	if err := s.Commit(commitOf(3, 6)); err != nil {
+	if err := s.Commit(commitOf(4, 6)); err != nil {
 		t.Fatal(err)
 	}
 	after, _ := s.Best()
@@ -487,7 +487,7 @@ func TestCommitRefused(t *testing.T) {
 // TestSnapshot reads an old state while newer ones are committed.
 func TestSnapshot(t *testing.T) {
 	s := open(t, config(storetest.New()))
-	if _, err := runSteps(s, 0, 3); err != nil {
+	if _, err := runSteps(s, 0, 4); err != nil {
 		t.Fatal(err)
 	}
 	snap, err := s.Snapshot()
@@ -495,7 +495,7 @@ func TestSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer snap.Release()
-	if err := s.Commit(commitOf(3, 6)); err != nil {
+	if err := s.Commit(commitOf(4, 6)); err != nil {
 		t.Fatal(err)
 	}
 	best, _ := snap.Best()
@@ -504,11 +504,11 @@ func TestSnapshot(t *testing.T) {
 		keys = append(keys, string(k))
 		return nil
 	})
-	want := []string{string(coinKey(1)), string(coinKey(2)), string(coinKey(3))}
-	if diff := cmp.Diff(want, keys); diff != "" || err != nil || best.Height != 3 {
+	want := []string{string(coinKey(2)), string(coinKey(3)), string(coinKey(4))}
+	if diff := cmp.Diff(want, keys); diff != "" || err != nil || best.Height != 4 {
 		t.Error(diff, err, best)
 	}
-	if _, ok, err := snap.Get(coinKey(4)); ok || err != nil {
+	if _, ok, err := snap.Get(coinKey(5)); ok || err != nil {
 		t.Error("a row of a later commit is seen", err)
 	}
 }

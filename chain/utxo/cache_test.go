@@ -270,12 +270,12 @@ func (s *simulation) check(ops []wire.OutPoint) {
 // TestCacheAgainstModel connects and disconnects random blocks, with
 // freezes, commits, releases and crashes in between.
 func TestCacheAgainstModel(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			s := &simulation{T: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: newMemory(), model: make(coins)}
 			budget := []int64{0, 200 << 10, 1 << 30}[seed%3]
 			s.cache = NewCache(s.disk, budget, Stats{})
-			for range 600 {
+			for range 400 {
 				switch n := s.rng.IntN(100); {
 				case n < 60:
 					s.connect()
@@ -639,7 +639,7 @@ func TestSizeIsHonest(t *testing.T) {
 		runtime.ReadMemStats(&s)
 		return int64(s.HeapAlloc)
 	}
-	for _, n := range []int{50_000, 130_000, 260_000} {
+	for _, n := range []int{50_000, 130_000} {
 		before := heap()
 		c := NewCache(newMemory(), 1<<40, Stats{})
 		for i := 0; i < n; i += 1000 {

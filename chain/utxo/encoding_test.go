@@ -65,7 +65,7 @@ func TestAmount(t *testing.T) {
 			t.Errorf("compressAmount(%d) = %d, want %d", tt.n, got, tt.want)
 		}
 	}
-	for i := range uint64(200000) {
+	for i := range uint64(20000) {
 		for _, n := range []uint64{i, i * 1000, i * 100000000, plainAmount - i, plainAmount + i, math.MaxInt64 - i} {
 			if back, ok := expandAmount(compressAmount(n)); !ok || back != n {
 				t.Fatalf("%d comes back as %d, %v", n, back, ok)
