@@ -75,16 +75,16 @@ func makeKey(path string, random io.Reader) (*btcec.PrivateKey, error) {
 }
 
 // replaceFile writes a file of mode 0600 as one step: a crash leaves the old
-// one or the new one.
+// one or the new one, and at most one file beside it that the next call takes.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	name := path + ".new"
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once renamed
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(name))
 	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(name, path)
 }
