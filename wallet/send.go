@@ -178,26 +178,17 @@ func (w *Wallet) draft(req SendRequest, script []byte, rate coins.FeeRate) (*Dra
 	if err != nil {
 		return nil, err
 	}
-	changePath := keyPath{internal, w.book.current(internal)}
-	changeScript := w.book.script(changePath)
-	unspent := make(map[wire.OutPoint]Unspent)
-	r := &coins.Request{
-		Target: int64(req.Amount),
-		Rate:   rate,
-		// Version, locktime and the count of outputs; segwit marker.
-		BaseWeight:        4*(4+4+1) + 2 + outputWeight(script),
-		ChangeWeight:      outputWeight(changeScript),
-		ChangeSpendWeight: coins.TaprootInputWeight,
-		MinChange:         max(int64(w.dust(changeScript)), rate.Fee(coins.TaprootInputWeight)),
-		MaxWeight:         maxStandardWeight,
-		Rand:              rng.IntN,
+	d := &Draft{
+		Tx: wire.NewMsgTx(txVersion), To: req.To, Amount: req.Amount, Rate: rate,
+		change: keyPath{internal, w.book.current(internal)}, anyFee: req.AllowHighFee,
 	}
-	if limit := w.cfg.Chain.Limits.TxWeight; limit > 0 {
-		r.MaxWeight = min(r.MaxWeight, limit)
-	}
+	changeScript := w.book.script(d.change)
+	r := w.selection(req.Amount, rate, script, changeScript)
+	r.Rand = rng.IntN
+	spendable := make(map[wire.OutPoint]Unspent)
 	for _, u := range w.Unspent() {
 		if u.Standing.Spendable() {
-			unspent[u.OutPoint] = u
+			spendable[u.OutPoint] = u
 			r.Coins = append(r.Coins, coins.Coin{
 				OutPoint: u.OutPoint, Amount: int64(u.Amount),
 				Weight: coins.TaprootInputWeight, Confirmed: u.Standing == Confirmed,
@@ -208,26 +199,51 @@ func (w *Wallet) draft(req SendRequest, script []byte, rate coins.FeeRate) (*Dra
 	if err != nil {
 		return nil, w.explain(err, req.Amount)
 	}
-	d := &Draft{
-		Tx: wire.NewMsgTx(txVersion), To: req.To, Amount: req.Amount, Rate: rate,
-		Fee: Amount(sel.Fee), Change: Amount(sel.Change), change: changePath,
-		VSize: (sel.Weight + 3) / 4, weight: sel.Weight, anyFee: req.AllowHighFee,
-	}
-	rng.Shuffle(len(sel.Coins), func(i, j int) { sel.Coins[i], sel.Coins[j] = sel.Coins[j], sel.Coins[i] })
+	d.Fee, d.Change, d.weight = Amount(sel.Fee), Amount(sel.Change), sel.Weight
+	d.VSize = (sel.Weight + 3) / 4
 	for _, c := range sel.Coins {
-		in := wire.NewTxIn(&c.OutPoint, nil, nil)
+		d.inputs = append(d.inputs, spendable[c.OutPoint])
+	}
+	d.layOut(script, changeScript, rng)
+	return d, nil
+}
+
+// selection describes a payment to coin selection, without the coins.
+func (w *Wallet) selection(amount Amount, rate coins.FeeRate, script, changeScript []byte) *coins.Request {
+	r := &coins.Request{
+		Target: int64(amount),
+		Rate:   rate,
+		// Version, locktime and the count of outputs; segwit marker.
+		BaseWeight:        4*(4+4+1) + 2 + outputWeight(script),
+		ChangeWeight:      outputWeight(changeScript),
+		ChangeSpendWeight: coins.TaprootInputWeight,
+		// Change that costs more to spend than it is worth is none.
+		MinChange: max(int64(w.dust(changeScript)), rate.Fee(coins.TaprootInputWeight)),
+		MaxWeight: maxStandardWeight,
+	}
+	if limit := w.cfg.Chain.Limits.TxWeight; limit > 0 {
+		r.MaxWeight = min(r.MaxWeight, limit)
+	}
+	return r
+}
+
+// layOut fills the transaction in. The order of inputs and outputs is
+// random, so that it does not tell which output is change.
+func (d *Draft) layOut(script, changeScript []byte, rng *rand.Rand) {
+	rng.Shuffle(len(d.inputs), func(i, j int) { d.inputs[i], d.inputs[j] = d.inputs[j], d.inputs[i] })
+	for i := range d.inputs {
+		in := wire.NewTxIn(&d.inputs[i].OutPoint, nil, nil)
 		in.Sequence = txSequence
 		d.Tx.AddTxIn(in)
-		d.inputs = append(d.inputs, unspent[c.OutPoint])
 	}
-	d.Tx.AddTxOut(wire.NewTxOut(int64(req.Amount), script))
-	if sel.Change > 0 {
-		d.Tx.AddTxOut(wire.NewTxOut(sel.Change, changeScript))
-		if rng.IntN(2) == 0 { // so that its place does not tell which is change
-			d.Tx.TxOut[0], d.Tx.TxOut[1] = d.Tx.TxOut[1], d.Tx.TxOut[0]
-		}
+	d.Tx.AddTxOut(wire.NewTxOut(int64(d.Amount), script))
+	if d.Change == 0 {
+		return
 	}
-	return d, nil
+	d.Tx.AddTxOut(wire.NewTxOut(int64(d.Change), changeScript))
+	if out := d.Tx.TxOut; rng.IntN(2) == 0 {
+		out[0], out[1] = out[1], out[0]
+	}
 }
 
 // explain turns a failed selection into a sentence about the wallet.
