@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,7 +191,7 @@ type fakePool struct {
 	fee      int64 // of Test
 	accepted []*consensus.Tx
 	info     PoolInfo
-	sequence uint64
+	sequence atomic.Uint64
 }
 
 func (p *fakePool) add(tx *consensus.Tx, fee int64) {
@@ -198,7 +199,7 @@ func (p *fakePool) add(tx *consensus.Tx, fee int64) {
 	p.entries = append(p.entries, PoolEntry{
 		Tx: tx, VSize: tx.VSize(), Fee: fee, Time: time.Unix(1700000100, 0), Height: 2, Ancestors: one, Descendants: one,
 	})
-	p.sequence++
+	p.sequence.Add(1)
 }
 
 func (p *fakePool) Accept(_ context.Context, tx *consensus.Tx) error {
@@ -251,7 +252,7 @@ func (p *fakePool) Spends(op wire.OutPoint) bool {
 
 func (p *fakePool) Entries() []PoolEntry { return p.entries }
 func (p *fakePool) Info() PoolInfo       { return p.info }
-func (p *fakePool) Sequence() uint64     { return p.sequence }
+func (p *fakePool) Sequence() uint64     { return p.sequence.Load() }
 
 // policyRefusal is a refusal as the pool's adapter makes them.
 type policyRefusal struct{ reason, detail string }

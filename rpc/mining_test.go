@@ -142,9 +142,9 @@ func TestTemplateAge(t *testing.T) {
 	ask(1, "at first")
 	f.now = f.now.Add(time.Hour)
 	ask(1, "nothing new")
-	f.pool.sequence++
+	f.pool.sequence.Add(1)
 	ask(2, "old, and the pool changed")
-	f.pool.sequence++
+	f.pool.sequence.Add(1)
 	f.now = f.now.Add(templateAge - 1)
 	ask(2, "the pool changed just now")
 	f.now = f.now.Add(1)
@@ -174,11 +174,11 @@ func TestLongPoll(t *testing.T) {
 		"pool changed": {longPollID(best.Hash, 7), func() {}, longPollFirst},
 		"pool changes": {longPollID(best.Hash, 0), func() {
 			time.Sleep(longPollFirst)
-			f.pool.sequence++
+			f.pool.sequence.Add(1)
 		}, longPollFirst + longPollNext},
 		"shutdown": {longPollID(best.Hash, 0), func() { _ = f.server.Shutdown(context.Background()) }, 5 * time.Second},
 	} {
-		f.pool.sequence = 0
+		f.pool.sequence.Store(0)
 		synctest.Test(t, func(t *testing.T) {
 			f.serve()
 			began := time.Now()

@@ -100,9 +100,15 @@ func (w *WS) Call(ctx context.Context, method string, params []any, result any) 
 	case r := <-answer:
 		return r.decode(method, result)
 	case <-w.done:
-		return fmt.Errorf("%s: %w", method, w.reason())
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", method, ctx.Err())
+	}
+	// The answer may have been the last thing that came.
+	select {
+	case r := <-answer:
+		return r.decode(method, result)
+	default:
+		return fmt.Errorf("%s: %w", method, w.reason())
 	}
 }
 
