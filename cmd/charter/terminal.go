@@ -106,7 +106,7 @@ func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error
 		return r.v, r.err
 	case <-ctx.Done():
 		var none T
-		return none, ctx.Err()
+		return none, errors.New("interrupted")
 	}
 }
 
