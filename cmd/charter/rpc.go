@@ -18,12 +18,12 @@ import (
 // consist of digits only, and are longer.
 const maxNumberText = 32
 
-// rpcFailure is an error that the node replied with, shown as bitcoin-cli
-// shows it.
+// rpcFailure is an error that the node replied with. Its last lines are as
+// bitcoin-cli prints them.
 type rpcFailure struct{ *client.RPCError }
 
 func (e rpcFailure) Error() string {
-	return fmt.Sprintf("error code: %d\nerror message:\n%s", e.Code, e.Message)
+	return fmt.Sprintf("the node replied with an error\nerror code: %d\nerror message:\n%s", e.Code, e.Message)
 }
 
 func (e rpcFailure) Unwrap() error { return e.RPCError }
