@@ -129,12 +129,10 @@ func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
 		// This copy is bad; another one may be good.
 		s.n.cfg.Metrics.block(resultInvalid)
 		s.again(b.Hash, now)
-		p.stop(invalidBlock(rule))
+		p.stop(ending{code: message.CodeInvalidData, reason: clip("block breaks a rule: " + string(rule.Rule)), blame: true})
 	case rule != nil:
+		// This block, or one stored earlier that it has connected.
 		s.n.cfg.Metrics.block(resultInvalid)
-		if !isKnownInvalid(rule.Rule) && s.isCulprit(b.Hash, b.Header.PrevBlock) {
-			p.stop(invalidBlock(rule))
-		}
 		s.blameSources()
 	case ctx.Err() != nil:
 	case errors.Is(err, consensus.ErrNotYet):
@@ -146,10 +144,6 @@ func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
 		s.again(b.Hash, now.Add(undecidedWait))
 	}
 	s.wake()
-}
-
-func invalidBlock(rule *consensus.RuleError) ending {
-	return ending{code: message.CodeInvalidData, reason: clip("block breaks a rule: " + string(rule.Rule)), blame: true}
 }
 
 // again wants a block once more.
@@ -182,7 +176,7 @@ func (s *syncer) blameSources() {
 			continue
 		}
 		if s.isCulprit(hash, src.prev) {
-			src.from.stop(ending{code: message.CodeInvalidData, reason: "a block breaks a rule", blame: true})
+			src.from.stop(ending{code: message.CodeInvalidData, reason: "block breaks a rule: " + hash.String(), blame: true})
 		}
 		s.mu.Lock()
 		delete(s.sources, hash)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,60 +79,64 @@ func TestHostilePeerIsCut(t *testing.T) {
 		name string
 		send func(n *p2ptest.Node) []message.Message
 		want message.Code
+
+		reason string // part of what the peer is told
 	}{
 		{"header that breaks a rule", func(n *p2ptest.Node) []message.Message {
 			return []message.Message{headersOf(branch(n.Chain.Best(), 1, p2ptest.BadHeaderVersion)...)}
-		}, message.CodeInvalidData},
+		}, message.CodeInvalidData, "test-bad-header"},
 		{"headers that do not follow each other", func(n *p2ptest.Node) []message.Message {
 			bs := branch(n.Chain.Best(), 3, 1)
 			return []message.Message{headersOf(bs[0], bs[2])}
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "not the child"},
 		{"headers out of nowhere, again and again", func(n *p2ptest.Node) []message.Message {
 			bs := branch(n.Chain.Best(), 3, 1)
 			return repeat(100, func(int) message.Message { return headersOf(bs[2]) })
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "connect to nothing"},
 		{"pong without ping", func(*p2ptest.Node) []message.Message {
 			return repeat(2, func(int) message.Message { return &message.Pong{Nonce: 1} })
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "answers no ping"},
 		{"flood of pings", func(*p2ptest.Node) []message.Message {
 			return repeat(200, func(int) message.Message { return &message.Ping{Nonce: 1} })
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "too many"},
 		{"flood of transactions", func(*p2ptest.Node) []message.Message {
 			return repeat(200, func(i int) message.Message { return txOf(uint32(i), 2) })
-		}, message.CodeUnsolicited},
+		}, message.CodeUnsolicited, "transactions"},
 		{"flood of blocks", func(n *p2ptest.Node) []message.Message {
 			bs := branch(n.Chain.Best(), 100, 1)
 			return repeat(100, func(i int) message.Message { return blockOf(bs[i]) })
-		}, message.CodeUnsolicited},
+		}, message.CodeUnsolicited, "blocks"},
 		{"flood of addresses", func(*p2ptest.Node) []message.Message {
 			return repeat(100, func(int) message.Message { return &message.Peers{} })
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "too many"},
 		{"flood of requests for addresses", func(*p2ptest.Node) []message.Message {
 			return repeat(100, func(int) message.Message { return &message.GetPeers{} })
-		}, message.CodeProtocol},
-		{"flood of requests for blocks", func(*p2ptest.Node) []message.Message {
-			return repeat(2000, func(int) message.Message {
-				return &message.GetData{Items: items(message.InvBlock, message.MaxInventory)}
-			})
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "too many"},
+		{"flood of requests for blocks", func(n *p2ptest.Node) []message.Message {
+			tip := make([]message.InvItem, message.MaxInventory)
+			for i := range tip {
+				tip[i] = message.InvItem{Kind: message.InvBlock, Hash: n.Chain.Best().Hash}
+			}
+			return repeat(200, func(int) message.Message { return &message.GetData{Items: tip} })
+		}, message.CodeProtocol, "asked for at a time"},
 		{"flood of inventory", func(*p2ptest.Node) []message.Message {
 			return repeat(2000, func(int) message.Message { return &message.Inv{Items: items(message.InvWTx, 1)} })
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "too many"},
 		{"inventory of a kind for requests only", func(*p2ptest.Node) []message.Message {
 			return []message.Message{&message.Inv{Items: items(message.InvTx, 1)}}
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "kind"},
 		{"seal proof where nothing is sealed", func(n *p2ptest.Node) []message.Message {
 			m := headersOf(branch(n.Chain.Best(), 1, 1)...)
 			m.Entries[0].Proof = &message.SealProof{Coinbase: []byte{
-				1, 0, 0, 0, 1, 31: 0, 41: 0, 42: 0, 46: 0, 47: 0, 55: 0, 56: 0, 60: 0}}
+				1, 0, 0, 0, 1, 50: 0}}
 			return []message.Message{m}
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, "seal"},
 		{"compact filters, which this node did not announce", func(*p2ptest.Node) []message.Message {
 			return []message.Message{&message.Filters{}}
-		}, message.CodeProtocol},
+		}, message.CodeProtocol, ""},
 		{"transaction that breaks a rule", func(*p2ptest.Node) []message.Message {
 			return []message.Message{txOf(1, p2ptest.InvalidTxVersion)}
-		}, message.CodeInvalidData},
+		}, message.CodeInvalidData, "test-bad-tx"},
 	}
 	for i, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -140,20 +145,16 @@ func TestHostilePeerIsCut(t *testing.T) {
 				evil := s.DialRaw(9, n)
 				go evil.Tell(tc.send(n)...)
 				var why *transport.DisconnectedError
-				if err := evil.End(); !errors.As(err, &why) || why.Code != tc.want {
-					t.Fatalf("ended by %v, want code %s", err, tc.want)
+				if err := evil.End(); !errors.As(err, &why) || why.Code != tc.want || !strings.Contains(why.Reason, tc.reason) {
+					t.Fatalf("ended by %v, want code %s and %q", err, tc.want, tc.reason)
 				}
 				s.Await("the session is gone", 5*time.Second, func() bool { return n.P2P.Count() == 0 })
 				if tip := n.Chain.Best().Height; tip != 10 {
 					t.Errorf("tip is at %d", tip)
 				}
-				if again, err := s.TryDialRaw(9, n); err == nil {
-					if err := again.End(); err == nil {
-						t.Error("taken again at once")
-					}
-				}
-				if n.P2P.Count() != 0 {
-					t.Error("the peer is back")
+				again, began := s.DialRaw(9, n), time.Now()
+				if err := again.End(); !errors.As(err, &why) || time.Since(began) > time.Second {
+					t.Errorf("the peer was taken again, until %v", err)
 				}
 				time.Sleep(11 * time.Minute)
 				s.DialRaw(9, n)
@@ -292,6 +293,13 @@ func TestPeerWithoutBodies(t *testing.T) {
 				n.P2P.AddNode(honest.URL())
 				honest.Start()
 				s.AwaitTip(time.Minute, honest, n)
+				if name == "says nothing" {
+					<-empty.Done()
+					var why *transport.DisconnectedError
+					if err := empty.Err(); !errors.As(err, &why) || why.Code != message.CodeTimeout {
+						t.Errorf("ended by %v", err)
+					}
+				}
 			})
 		})
 	}
@@ -322,29 +330,47 @@ func TestUndecidedIsNotPunished(t *testing.T) {
 
 func TestLostBodyIsFetchedAgain(t *testing.T) {
 	simulate(t, 135, func(t *testing.T, s *p2ptest.Sim) {
-		n, a := s.NewNode(), s.NewNode()
-		blocks := a.Chain.Mine(20, "a", 1)
-		// The bodies of 10 to 20 are there, but that of 15 turns out damaged.
-		if _, err := n.Chain.AcceptHeaders(context.Background(), headerList(blocks)); err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range blocks[9:] {
-			n.Chain.AcceptBlock(context.Background(), b)
-		}
-		n.Chain.Lose(blocks[14].Hash)
-		n.AddNodes = []string{a.URL()}
-		a.Start()
+		n, honest := s.NewNode(), s.NewNode()
+		blocks := honest.Chain.Mine(20, "a", 1)
 		n.Start()
-		s.AwaitTip(2*time.Minute, a, n)
+		// All but the first arrive and are stored; then one of them turns
+		// out to be damaged.
+		raw := s.DialRaw(9, n)
+		go serve(raw, headersOf(blocks...), blockByHash(blocks[1:]))
+		s.Await("the other bodies", time.Minute, func() bool {
+			for _, b := range blocks[1:] {
+				if info, ok := n.Chain.Lookup(b.Hash); !ok || !info.HaveData {
+					return false
+				}
+			}
+			return true
+		})
+		n.Chain.Lose(blocks[14].Hash)
+		honest.AddNodes = []string{n.URL()}
+		honest.Start()
+		s.AwaitTip(2*time.Minute, honest, n)
 	})
 }
 
-func headerList(blocks []*consensus.Block) []wire.BlockHeader {
-	var hs []wire.BlockHeader
-	for _, b := range blocks {
-		hs = append(hs, b.Header)
-	}
-	return hs
+func TestPeerThatAnswersNoPingIsCut(t *testing.T) {
+	simulate(t, 137, func(t *testing.T, s *p2ptest.Sim) {
+		n := oneNode(s)
+		raw := s.DialRaw(9, n)
+		go func() {
+			for raw.Err() == nil {
+				raw.Tell(&message.Headers{}, &message.Ping{Nonce: 1})
+				time.Sleep(10 * time.Second)
+			}
+		}()
+		for raw.Err() == nil { // reads, and answers nothing
+			raw.Receive(context.Background())
+		}
+		var why *transport.DisconnectedError
+		if err := raw.Err(); !errors.As(err, &why) || why.Code != message.CodeTimeout || !strings.Contains(why.Reason, "ping") {
+			t.Errorf("ended by %v", err)
+		}
+		time.Sleep(10 * time.Second) // the goroutine above ends
+	})
 }
 
 // A block from the future is taken when its time has come.

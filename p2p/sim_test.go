@@ -188,6 +188,23 @@ func TestLongReorganisation(t *testing.T) {
 	})
 }
 
+// Branches that need several Headers messages, each side knowing its own.
+func TestLongBranchesMeet(t *testing.T) {
+	simulate(t, 15, func(t *testing.T, s *p2ptest.Sim) {
+		a, b := s.NewNode(), s.NewNode()
+		a.Chain.Mine(2105, "a", 1)
+		b.Chain.Mine(2100, "b", 1)
+		b.AddNodes = []string{a.URL()}
+		a.Start()
+		b.Start()
+		s.AwaitTip(5*time.Minute, a, b)
+		// Headers of both branches, 400 KB, and the bodies of one.
+		if got := b.P2P.Info(); got.BytesSent > 500_000 || got.BytesRecv > 2_000_000 {
+			t.Errorf("%d bytes sent, %d received", got.BytesSent, got.BytesRecv)
+		}
+	})
+}
+
 func TestSilentPeerDoesNotStopSync(t *testing.T) {
 	simulate(t, 8, func(t *testing.T, s *p2ptest.Sim) {
 		a, b, c := s.NewNode(), s.NewNode(), s.NewNode()
