@@ -37,12 +37,21 @@ func (c *Chain) load(ctx context.Context) error {
 	if genesis == nil {
 		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
 	}
-	best := c.index[row.Best]
-	if best == nil || best.height != row.Height {
-		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is not in the block index", chainhash.Hash(row.Best), row.Height)}
-	}
-	if err := c.recoverRecords(); err != nil {
+	afterData, afterUndo := c.lastLocations()
+	if err := c.recoverRecords(afterData, afterUndo); err != nil {
 		return err
+	}
+	best := c.index[row.Best]
+	if best == nil {
+		// The newest rows of the index are damaged: the files hold them all.
+		c.log.Warn("the block index lacks the committed best block, all block files are read again", "hash", chainhash.Hash(row.Best))
+		if err := c.recoverRecords(nil, nil); err != nil {
+			return err
+		}
+		best = c.index[row.Best]
+	}
+	if best == nil || best.height != row.Height {
+		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is neither in the block index nor in the block files", chainhash.Hash(row.Best), row.Height)}
 	}
 	c.setBest(best)
 	c.linkAll(genesis)
@@ -119,11 +128,10 @@ func (c *Chain) loadIndex() error {
 	return nil
 }
 
-// recoverRecords adds what whole block and undo records say beyond the
-// index: a process that was killed wrote them after its last flush. They
-// passed their checks before they were written.
-func (c *Chain) recoverRecords() error {
-	afterData, afterUndo := c.lastLocations()
+// recoverRecords adds what whole block and undo records behind the given
+// ones (nil: all) say beyond the index: a process that was killed wrote them
+// after its last flush. They passed their checks before they were written.
+func (c *Chain) recoverRecords(afterData, afterUndo *store.Location) error {
 	var found []recovered
 	err := c.store.EachBlockRecord(afterData, func(hash [32]byte, loc store.Location, read func() ([]byte, error)) error {
 		raw, err := read()

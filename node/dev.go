@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/charterchain/charter/chain/params"
@@ -21,14 +22,16 @@ import (
 type Dev struct {
 	Dir     string
 	Params  *params.Params
-	Address string // of the funded wallet
+	Miner   string // address that blocks pay to, of the wallet "miner"
 	Created bool   // the chain was made by this call
 }
 
 // Names in the folder of a development chain; the command line knows them.
 const (
-	devWalletDir  = "wallet"
-	devPassphrase = "wallet.pass"
+	devWalletDir  = "wallet"        // the wallet "default", funded in the genesis block
+	devMinerDir   = "wallets/miner" // the wallet "miner"
+	devMinerFile  = "mine-address"
+	devPassphrase = "wallet.pass" // of both
 	devMark       = "charter-dev" // says that the folder is ours to reset
 )
 
@@ -57,13 +60,14 @@ func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*D
 	if err != nil {
 		return nil, err
 	}
-	if len(p.Genesis.Allocations) == 0 {
-		return nil, fmt.Errorf("%s is no development chain: its genesis block funds no wallet; choose another --datadir", file)
+	miner, err := os.ReadFile(filepath.Join(dir, devMinerFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the address to mine to; was this folder made by `charterd dev`? %w", err)
 	}
-	return &Dev{Dir: dir, Params: p, Address: p.Genesis.Allocations[0].Address}, nil
+	return &Dev{Dir: dir, Params: p, Miner: strings.TrimSpace(string(miner))}, nil
 }
 
-// createDev makes wallet and chain file; the latter last, as one step, so
+// createDev makes wallets and chain file; the latter last, as one step, so
 // that an interrupted first run is begun again.
 func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error) {
 	if err := claimDev(dir); err != nil {
@@ -77,13 +81,13 @@ func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error)
 	if err != nil {
 		return nil, err
 	}
-	address, err := createDevWallet(dir, base, now, random)
+	funded, miner, err := createDevWallets(dir, base, now, random)
 	if err != nil {
 		return nil, err
 	}
 	spec := *base
 	spec.Genesis.Time = uint32(now().Unix())
-	spec.Genesis.Allocations = []params.Allocation{{Address: address, Amount: DevFunds}}
+	spec.Genesis.Allocations = []params.Allocation{{Address: funded, Amount: DevFunds}}
 	p, err := params.Build(spec)
 	if err != nil {
 		return nil, fmt.Errorf("make the development chain: %w", err)
@@ -91,30 +95,43 @@ func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error)
 	if err := replaceFile(filepath.Join(dir, chainFileName), params.Render(p)); err != nil {
 		return nil, fmt.Errorf("write the development chain: %w", err)
 	}
-	return &Dev{Dir: dir, Params: p, Address: address, Created: true}, nil
+	return &Dev{Dir: dir, Params: p, Miner: miner, Created: true}, nil
 }
 
-func createDevWallet(dir string, p *params.Params, now func() time.Time, random io.Reader) (string, error) {
+// createDevWallets makes a wallet to pay from and one that blocks pay to, so
+// that what is mined does not fill the history of the first.
+func createDevWallets(dir string, p *params.Params, now func() time.Time, random io.Reader) (funded, miner string, err error) {
 	var secret [16]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
-		return "", fmt.Errorf("draw a passphrase: %w", err)
+		return "", "", fmt.Errorf("draw a passphrase: %w", err)
 	}
 	passphrase := []byte(hex.EncodeToString(secret[:]))
 	if err := replaceFile(filepath.Join(dir, devPassphrase), append(bytes.Clone(passphrase), '\n')); err != nil {
-		return "", fmt.Errorf("write the wallet's passphrase: %w", err)
+		return "", "", fmt.Errorf("write the wallets' passphrase: %w", err)
 	}
-	walletDir := filepath.Join(dir, devWalletDir)
-	if err := os.RemoveAll(walletDir); err != nil { // of an interrupted first run
-		return "", err
+	addresses := make(map[string]string)
+	for _, name := range []string{devWalletDir, devMinerDir} {
+		walletDir := filepath.Join(dir, name)
+		if err := os.RemoveAll(walletDir); err != nil { // of an interrupted first run
+			return "", "", err
+		}
+		w, err := wallet.Create(wallet.Config{
+			Dir: walletDir, FS: wallet.OS(), Rand: random, Now: now,
+			Chain: wallet.Chain{Address: p.Address},
+		}, passphrase)
+		if err != nil {
+			return "", "", fmt.Errorf("make a wallet: %w", err)
+		}
+		addresses[name] = w.Address
+		if err := w.Close(); err != nil {
+			return "", "", err
+		}
 	}
-	w, err := wallet.Create(wallet.Config{
-		Dir: walletDir, FS: wallet.OS(), Rand: random, Now: now,
-		Chain: wallet.Chain{Address: p.Address},
-	}, passphrase)
-	if err != nil {
-		return "", fmt.Errorf("make the wallet: %w", err)
+	funded, miner = addresses[devWalletDir], addresses[devMinerDir]
+	if err := replaceFile(filepath.Join(dir, devMinerFile), []byte(miner+"\n")); err != nil {
+		return "", "", fmt.Errorf("write the address to mine to: %w", err)
 	}
-	return w.Address, w.Close()
+	return funded, miner, nil
 }
 
 // claimDev marks dir as ours. A folder that holds anything else is refused,

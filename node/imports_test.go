@@ -22,7 +22,7 @@ const module = "github.com/charterchain/charter/"
 var order = []string{
 	"cmd", "node", "rpc", "p2p", "wallet", "mempool", "chain",
 	"chain/index", "chain/utxo", "chain/sigcheck", "chain/permission",
-	"chain/consensus", "chain/params", "chain/store",
+	"chain/consensus", "chain/params", "chain/store", "configs",
 }
 
 // apart lists packages that must not import each other although they stand

@@ -160,6 +160,7 @@ func (n *Node) openStore(context.Context) error {
 		Magic:    n.opts.Params.Network.Magic,
 		DBCache:  database,
 		MaxBlock: n.opts.Params.Limits.BlockSerialized,
+		Now:      n.opts.Now,
 		Log:      n.opts.Log,
 		Metrics:  store.NewMetrics(n.registry),
 	})

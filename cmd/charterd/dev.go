@@ -74,7 +74,7 @@ func (p *program) runDev(cmd *cobra.Command, o *devOptions) error {
 	if err != nil {
 		return err
 	}
-	o.cfg.MineAddress = dev.Address
+	o.cfg.MineAddress = dev.Miner
 	return p.live(cmd.Context(), node.Options{
 		Config:    o.cfg,
 		Params:    dev.Params,
@@ -104,7 +104,7 @@ func greet(w io.Writer, n *node.Node, dev *node.Dev, o *devOptions) {
 	fmt.Fprintf(w, "  data     %s\n", dev.Dir)
 	fmt.Fprintln(w, "In another terminal:")
 	fmt.Fprintf(w, "  %s wallet balance\n", tool)
-	fmt.Fprintf(w, "  %s wallet send %s 1.5\n", tool, dev.Address)
+	fmt.Fprintf(w, "  %s wallet send %s 1.5\n", tool, dev.Miner)
 	fmt.Fprintf(w, "  %s rpc getblockchaininfo\n", tool)
 	fmt.Fprintln(w, "Ctrl-C stops it; the next run goes on, --reset starts over.")
 }
