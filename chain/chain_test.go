@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -381,4 +383,25 @@ func TestOtherChainsData(t *testing.T) {
 	if err := h.TryOpen(); err == nil {
 		t.Fatal("data of another chain was opened")
 	}
+}
+
+// TestLostIndex: the block files hold everything that the index says of
+// blocks with bodies.
+func TestLostIndex(t *testing.T) {
+	dir := t.TempDir()
+	h := chaintest.New(t, chaintest.Options{Dir: dir})
+	h.Next("b1").Accept()
+	h.Next("b2", h.Spend("b1")).Accept()
+	h.On("b1").Next("b2a").Side()
+	want := coins(t, h)
+	h.Close()
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	h.Open()
+	h.ExpectTip("b2")
+	if diff := cmp.Diff(want, coins(t, h)); diff != "" {
+		t.Errorf("coins (-before +after):\n%s", diff)
+	}
+	h.On("b2a").Next("b3a").Accept()
 }

@@ -34,6 +34,12 @@ func (c *Chain) load(ctx context.Context) error {
 	}
 	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, stats)
 	genesis := c.index[c.p.GenesisHash]
+	if genesis == nil && len(c.index) == 0 {
+		// The whole index is gone; what follows reads the block files.
+		genesis = newNode(&c.p.GenesisBlock.Header, c.p.GenesisHash, nil)
+		genesis.status = statusValid
+		c.index[genesis.hash] = genesis
+	}
 	if genesis == nil {
 		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
 	}
@@ -194,12 +200,11 @@ func (c *Chain) indexRecovered(found []recovered) int {
 	for {
 		var waiting []recovered
 		for _, r := range found {
-			parent := c.index[r.header.PrevBlock]
-			if parent == nil {
+			n, parent := c.index[r.hash], c.index[r.header.PrevBlock]
+			if n == nil && parent == nil {
 				waiting = append(waiting, r)
 				continue
 			}
-			n := c.index[r.hash]
 			if n == nil {
 				n = newNode(&r.header, r.hash, parent)
 				if parent.failed() {
