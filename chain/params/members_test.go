@@ -119,6 +119,7 @@ func TestMemberFaults(t *testing.T) {
 		{"nobody mines", permissioned + member("alpha", `"admin"`, [2]string{taprootA, `"admin"`}), "genesis.member", "no member may mine"},
 		{"restart delay", permissioned + "permissions.restart_delay = 60\n" + alpha, "permissions.restart_delay", "more than twice"},
 		{"restart delay at its least", permissioned + "permissions.restart_delay = 61\n" + alpha, "", ""},
+		{"raw genesis", permissioned + "genesis.raw = \"" + rawBlock + "\"\n" + alpha, "genesis.raw", "cannot go with permissions"},
 		{"late taproot", permissioned + "deployments.taproot = 1\n" + alpha, "deployments.taproot", "must be 0"},
 		{"unknown key", permissioned + alpha + "extra = 1\n", path + ".extra", "is not a key"},
 		{"keys missing", permissioned + alpha + "[[genesis.member]]\nname = \"b\"\npermissions = []\n", "genesis.member[1].keys", "is missing"},

@@ -64,6 +64,10 @@ func TestBuild(t *testing.T) {
 	if len(base.Genesis.Allocations) != 0 || base.GenesisHash == p.GenesisHash {
 		t.Error("the chain it came from changed")
 	}
+	changed.Network.Magic = [4]byte{1, 2, 3, 4}
+	if p, err = Build(changed); err != nil || p.Network.Magic != changed.Network.Magic {
+		t.Errorf("magic %x, %v", p.Network.Magic, err)
+	}
 	changed.PoW.Spacing = 0
 	changed.Name = "a/b"
 	changed.Genesis.Allocations = []Allocation{{Address: "x", Amount: 0}}
