@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/charterchain/charter/chain/params"
@@ -69,8 +71,18 @@ func (n *Node) MetricsURL() string { return n.urlOf("metrics") }
 func (n *Node) urlOf(name string) string {
 	for _, l := range n.http {
 		if l.name == name {
-			return l.scheme() + "://" + l.ln.Addr().String()
+			return l.scheme() + "://" + reachable(l.ln.Addr())
 		}
 	}
 	return ""
+}
+
+// reachable is an address at which this machine reaches a listener: that of
+// a listener on all interfaces is no address to connect to.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }

@@ -32,6 +32,7 @@ type flags struct {
 	rpc     string
 	rpcUser string
 	rpcPass string
+	rpcCert string
 	json    bool
 }
 
@@ -39,9 +40,10 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dev, "dev", false, "use the chain, node and wallet of 'charterd dev'")
 	fs.StringVar(&f.datadir, "datadir", "", "data `folder` (default ~/.charter, with --dev ~/.charter/dev)")
 	fs.StringVar(&f.chain, "chain", "", "chain file, or the `name` of a chain in the data folder or of one that ships with Charter")
-	fs.StringVar(&f.rpc, "rpc", "", "`URL` of the node's RPC (default "+defaultRPC+", with --dev that of the node)")
+	fs.StringVar(&f.rpc, "rpc", "", "`URL` of the node's RPC (default: what the node wrote into its data folder, else "+defaultRPC+")")
 	fs.StringVar(&f.rpcUser, "rpcuser", "", "`user` for the node's RPC (default: the cookie in <datadir>/<chain name>/.cookie)")
 	fs.StringVar(&f.rpcPass, "rpcpass", "", "`password` for --rpcuser; other users of this machine can see it")
+	fs.StringVar(&f.rpcCert, "rpccert", "", "certificate `file` to trust the node by, where its RPC is https (default <datadir>/<chain name>/rpc.cert)")
 	fs.BoolVar(&f.json, "json", false, "print the result, and an error, as JSON for programs")
 }
 
@@ -167,46 +169,84 @@ func isPath(s string) bool {
 
 // client returns access to the node's RPC. It does not connect yet.
 func (e *env) client() (*client.Client, error) {
-	url, err := e.rpcURL()
+	a, err := e.rpcAccess()
 	if err != nil {
 		return nil, err
 	}
-	auth := client.Password(e.flags.rpcUser, e.flags.rpcPass)
+	return client.New(a.url, a.auth, a.opts...)
+}
+
+// access is what reaching the node's RPC takes.
+type access struct {
+	url  string
+	auth client.Auth
+	opts []client.Option
+}
+
+func (e *env) rpcAccess() (access, error) {
+	var a access
+	var err error
+	if a.url, err = e.rpcURL(); err != nil {
+		return a, err
+	}
+	if strings.HasPrefix(a.url, "https://") {
+		pem, err := e.rpcCertificate()
+		if err != nil {
+			return a, err
+		}
+		a.opts = append(a.opts, client.WithCertificate(pem))
+	}
+	a.auth = client.Password(e.flags.rpcUser, e.flags.rpcPass)
 	if e.flags.rpcUser == "" {
 		if e.flags.rpcPass != "" {
-			return nil, usagef("--rpcpass needs --rpcuser")
+			return a, usagef("--rpcpass needs --rpcuser")
 		}
+		dir, err := e.chainDir()
+		if err != nil {
+			return a, err
+		}
+		a.auth = client.CookieFile(filepath.Join(dir, ".cookie"))
+	}
+	return a, nil
+}
+
+func (e *env) rpcCertificate() ([]byte, error) {
+	path := e.flags.rpcCert
+	if path == "" {
 		dir, err := e.chainDir()
 		if err != nil {
 			return nil, err
 		}
-		auth = client.CookieFile(filepath.Join(dir, ".cookie"))
+		path = filepath.Join(dir, "rpc.cert")
 	}
-	return client.New(url, auth)
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the node's certificate (copy rpc.cert from its data folder, and name it with --rpccert): %w", err)
+	}
+	return pem, nil
 }
 
-// rpcURL is where the node's RPC is: --rpc, else with --dev what the node
-// wrote into its data folder, else the default.
+// rpcURL is where the node's RPC is: --rpc, else what a node wrote into the
+// chain's data folder, else the default.
 func (e *env) rpcURL() (string, error) {
 	if e.flags.rpc != "" {
 		return e.flags.rpc, nil
 	}
-	if !e.flags.dev {
-		return defaultRPC, nil
-	}
-	dir, err := e.baseDir()
+	dir, err := e.chainDir()
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "rpc")
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", noDevChain(path)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return strings.TrimSpace(string(text)), nil
+	case !errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("read where the node's RPC is: %w", err)
+	case e.flags.dev:
+		return "", fmt.Errorf("%s is missing: start the development chain first with 'charterd dev', or name its data folder with --datadir", path)
 	}
-	return strings.TrimSpace(string(text)), nil
+	return defaultRPC, nil
 }
 
 // printJSON writes v as one indented JSON document.

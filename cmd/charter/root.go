@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/charterchain/charter/rpc/client"
 )
 
 // The exit codes.
@@ -63,9 +65,15 @@ func (e *env) run(ctx context.Context, args []string) int {
 func (e *env) printError(err error, asJSON, isUsage bool) {
 	if asJSON {
 		type body struct {
+			Code    int    `json:"code,omitempty"` // of the node's RPC
 			Message string `json:"message"`
 		}
-		_ = json.NewEncoder(e.stderr).Encode(map[string]body{"error": {err.Error()}})
+		b := body{Message: err.Error()}
+		var failure *client.RPCError
+		if errors.As(err, &failure) {
+			b = body{failure.Code, failure.Message}
+		}
+		_ = json.NewEncoder(e.stderr).Encode(map[string]body{"error": b})
 		return
 	}
 	fmt.Fprintf(e.stderr, "charter: %v\n", err)

@@ -31,6 +31,7 @@ func (e rpcFailure) Unwrap() error { return e.RPCError }
 type rpcFlags struct {
 	named   bool
 	strings bool
+	follow  bool
 }
 
 func newRPCCommand(e *env) *cobra.Command {
@@ -47,11 +48,15 @@ number as a string, quote it twice ('"51"') or give --string. A PARAM that is
 a single dash is read from standard input and sent as a string. Flags stand
 before METHOD.
 
+With --follow the call goes over a WebSocket connection, and every
+notification that comes is printed as one line of JSON, until Ctrl-C.
+
 "charter rpc help" lists the methods, "charter rpc help METHOD" explains one.`,
 		Example: `  charter --dev rpc getblockchaininfo
   charter --dev rpc getblock 000000… 2
   charter --dev rpc --named getblock blockhash=000000… verbosity=0
-  charter --dev rpc submitblock - < block.hex`,
+  charter --dev rpc submitblock - < block.hex
+  charter --dev rpc --follow notifyblocks`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("rpc needs the name of a method; 'charter rpc help' lists them")
@@ -65,6 +70,7 @@ before METHOD.
 	set := cmd.Flags()
 	set.BoolVar(&f.named, "named", false, "parameters are NAME=VALUE")
 	set.BoolVar(&f.strings, "string", false, "send every parameter as a string")
+	set.BoolVar(&f.follow, "follow", false, "stay connected and print notifications (notifyblocks, notifynewtransactions)")
 	// A negative number is a parameter.
 	set.SetInterspersed(false)
 	return cmd
@@ -90,6 +96,12 @@ func callRPC(ctx context.Context, e *env, f *rpcFlags, method string, args []str
 		}
 		values[i], named[name] = value, value
 	}
+	if f.follow {
+		if f.named {
+			return usagef("--follow and --named exclude each other")
+		}
+		return followRPC(ctx, e, method, values)
+	}
 	c, err := e.client()
 	if err != nil {
 		return err
@@ -100,14 +112,54 @@ func callRPC(ctx context.Context, e *env, f *rpcFlags, method string, args []str
 	} else {
 		err = c.Call(ctx, method, values, &result)
 	}
+	if err != nil {
+		return asFailure(err)
+	}
+	return printResult(e, result)
+}
+
+// asFailure makes an error that the node replied with print as such.
+func asFailure(err error) error {
 	var failure *client.RPCError
 	if errors.As(err, &failure) {
 		return rpcFailure{failure}
 	}
+	return err
+}
+
+// followRPC calls method over a WebSocket connection and prints what the
+// node sends from then on. It ends without an error when ctx does.
+func followRPC(ctx context.Context, e *env, method string, params []any) error {
+	a, err := e.rpcAccess()
 	if err != nil {
 		return err
 	}
-	return printResult(e, result)
+	ws, err := client.DialWS(ctx, a.url, a.auth, a.opts...)
+	if err != nil {
+		return err
+	}
+	defer ws.Close()
+	if err := ws.Call(ctx, method, params, nil); err != nil {
+		return asFailure(err)
+	}
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	for {
+		note, err := ws.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = enc.Encode(struct {
+			Method string            `json:"method"`
+			Params []json.RawMessage `json:"params"`
+		}{note.Method, note.Params})
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // rpcParam turns an argument into what is sent.

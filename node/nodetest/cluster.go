@@ -105,14 +105,23 @@ type Node struct {
 // Node makes a node and starts it. Its ports stay the same over restarts.
 func (c *Cluster) Node(name string, args ...string) *Node {
 	c.t.Helper()
+	n := c.prepare(name, "http", "127.0.0.1", args...)
+	n.Start()
+	return n
+}
+
+// prepare makes a node that is not started yet, with its RPC on host.
+func (c *Cluster) prepare(name, scheme, host string, args ...string) *Node {
+	c.t.Helper()
 	p2p, rpcAddr, metrics := freeAddr(c.t), freeAddr(c.t), freeAddr(c.t)
 	n := &Node{
 		Name: name, DataDir: filepath.Join(c.Dir, name), P2P: p2p, Metrics: "http://" + metrics,
-		c: c, log: new(lockedBuffer), rpc: "http://" + rpcAddr,
+		c: c, log: new(lockedBuffer), rpc: scheme + "://" + rpcAddr,
 	}
+	_, port, _ := strings.Cut(rpcAddr, ":")
 	n.args = append([]string{
 		"--chain", c.ChainFile, "--datadir", n.DataDir, "--listen", p2p,
-		"--rpclisten", rpcAddr, "--metrics", metrics, "--log-level", "debug",
+		"--rpclisten", host + ":" + port, "--metrics", metrics, "--log-level", "debug",
 	}, args...)
 	c.nodes = append(c.nodes, n)
 	c.t.Cleanup(func() {
@@ -121,7 +130,6 @@ func (c *Cluster) Node(name string, args ...string) *Node {
 			c.t.Logf("log of node %s:\n%s", name, n.log.String())
 		}
 	})
-	n.Start()
 	return n
 }
 
@@ -204,7 +212,15 @@ func (n *Node) Call(method string, result any, params ...any) {
 func (n *Node) TryCall(method string, result any, params ...any) error {
 	ctx, cancel := context.WithTimeout(n.c.t.Context(), Patience)
 	defer cancel()
-	cl, err := client.New(n.rpc, n.Auth())
+	var opts []client.Option
+	if strings.HasPrefix(n.rpc, "https") {
+		pem, err := os.ReadFile(filepath.Join(n.Dir(), "rpc.cert"))
+		if err != nil {
+			return err
+		}
+		opts = append(opts, client.WithCertificate(pem))
+	}
+	cl, err := client.New(n.rpc, n.Auth(), opts...)
 	if err != nil {
 		return err
 	}

@@ -311,6 +311,20 @@ func mistyped(addr string) string {
 	return addr[:len(addr)-1] + last
 }
 
+// TestTLS: beyond loopback RPC is encrypted, and the command line trusts the
+// certificate that the node made.
+func TestTLS(t *testing.T) {
+	c := New(t)
+	c.Init("tls", "--on-demand")
+	n := c.prepare("n", "https", "0.0.0.0")
+	n.Start()
+	if got := strings.TrimSpace(n.Charter("rpc", "getblockcount")); got != "0" {
+		t.Errorf("getblockcount printed %q", got)
+	}
+	_, out, err := c.TryCharter(append(n.Flags(), "--rpccert", passphraseFile(t, "no certificate"), "rpc", "getblockcount")...)
+	expectFailure(t, out, err, 1, "PEM")
+}
+
 func expectParseError(t *testing.T, n *Node) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.rpc, strings.NewReader("{not json"))

@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,12 +42,34 @@ func ErrorCode(err error) (int, bool) {
 	return 0, false
 }
 
-// Option changes how a Client reaches the server.
-type Option func(*Client)
+// Option changes how a server is reached.
+type Option func(*options) error
 
-// WithHTTPClient sends requests through h instead of a client of its own.
-func WithHTTPClient(h *http.Client) Option {
-	return func(c *Client) { c.http = h }
+type options struct {
+	tls *tls.Config // nil: the system's certificates
+}
+
+// WithCertificate trusts the server with this certificate (PEM), and none
+// other: a node makes its own.
+func WithCertificate(pem []byte) Option {
+	return func(o *options) error {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return errors.New("the certificate to trust is not in PEM form")
+		}
+		o.tls = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		return nil
+	}
+}
+
+func apply(opts []Option) (options, error) {
+	var o options
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // Client calls methods over HTTP POST.
@@ -72,16 +96,14 @@ func New(rawURL string, auth Auth, opts ...Option) (*Client, error) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	c := &Client{url: u.String(), auth: auth}
-	for _, opt := range opts {
-		opt(c)
+	o, err := apply(opts)
+	if err != nil {
+		return nil, err
 	}
-	if c.http == nil {
-		// A transport of its own: the default one would send RPC, with the
-		// password, through a proxy named in the environment.
-		c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
-	}
-	return c, nil
+	// A transport of its own: the default one would send RPC, with the
+	// password, through a proxy named in the environment.
+	transport := &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: o.tls}
+	return &Client{url: u.String(), auth: auth, http: &http.Client{Transport: transport}}, nil
 }
 
 type request struct {

@@ -48,7 +48,11 @@ type WS struct {
 
 // DialWS connects to the server at rawURL, the same address as for New; the
 // path /ws is added when there is none.
-func DialWS(ctx context.Context, rawURL string, auth Auth) (*WS, error) {
+func DialWS(ctx context.Context, rawURL string, auth Auth, opts ...Option) (*WS, error) {
+	o, err := apply(opts)
+	if err != nil {
+		return nil, err
+	}
 	url, ok := strings.CutPrefix(rawURL, "http")
 	if !ok {
 		return nil, fmt.Errorf("RPC address %q: want http://HOST:PORT or https://HOST:PORT", rawURL)
@@ -63,7 +67,7 @@ func DialWS(ctx context.Context, rawURL string, auth Auth) (*WS, error) {
 	}
 	basic := http.Request{Header: http.Header{}}
 	basic.SetBasicAuth(user, password)
-	dialer := websocket.Dialer{HandshakeTimeout: writeWait}
+	dialer := websocket.Dialer{HandshakeTimeout: writeWait, TLSClientConfig: o.tls}
 	conn, resp, err := dialer.DialContext(ctx, url, basic.Header)
 	if err != nil {
 		if resp != nil && resp.StatusCode == http.StatusUnauthorized {
