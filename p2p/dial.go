@@ -20,7 +20,7 @@ const (
 	// then after twice as long each time, up to longestBackoff; a random
 	// part of the wait is left out. A session of steadyAfter starts it anew.
 	firstBackoff   = time.Second
-	longestBackoff = time.Minute
+	longestBackoff = 30 * time.Second
 	steadyAfter    = time.Minute
 
 	// outboundPause is the wait between attempts to fill a free slot from

@@ -41,7 +41,8 @@
 //
 // Network.mu, syncer.mu, txRelay.mu and peer.mu guard the fields that follow
 // them, none is held while another part is called, and no two of them at a
-// time, except that Network.mu may be held while a session is told to stop.
+// time, except that Network.mu may be held while a session is told to stop or
+// the refusals are looked at.
 // NewTip and TxAccepted take nothing that is held for long, so that the chain
 // and the pool can call them under their own locks.
 //

@@ -283,7 +283,7 @@ func TestSwitchOnIsFoundByTheOtherSide(t *testing.T) {
 		meet(s, nodes, 0, 0)
 		time.Sleep(10 * time.Minute)
 		nodes[0].P2P.SetActive(true)
-		s.Await("reconnection", time.Minute+time.Second, func() bool { return nodes[0].P2P.Count() == 1 })
+		s.Await("reconnection", 31*time.Second, func() bool { return nodes[0].P2P.Count() == 1 })
 	})
 }
 
