@@ -74,8 +74,8 @@ type p2pPool struct{ pool *mempool.Pool }
 
 // Accept tells refusals, for which no peer is to blame, from broken rules
 // and from failures to decide.
-func (a p2pPool) Accept(ctx context.Context, tx *consensus.Tx) error {
-	err := a.pool.Accept(ctx, tx)
+func (a p2pPool) Accept(ctx context.Context, tx *consensus.Tx, source [32]byte) error {
+	err := a.pool.AcceptFrom(ctx, tx, string(source[:]))
 	var refused *policy.Error
 	var missing *mempool.MissingInputsError
 	switch {
@@ -88,6 +88,8 @@ func (a p2pPool) Accept(ctx context.Context, tx *consensus.Tx) error {
 	}
 	return err
 }
+
+func (a p2pPool) ForgetSource(source [32]byte) { a.pool.ForgetSource(string(source[:])) }
 
 func (a p2pPool) Have(wtxid chainhash.Hash) bool { return a.pool.Have(wtxid) }
 

@@ -184,7 +184,7 @@ func rpcPeer(p *p2p.PeerInfo) rpc.PeerInfo {
 		Version:       uint32(message.Version),
 		Inbound:       p.Inbound,
 		Manual:        p.Type == p2p.TypeManual,
-		RelaysTx:      true,
+		RelaysTx:      p.RelaysTxs,
 		LastSend:      p.LastSend,
 		LastReceive:   p.LastRecv,
 		LastBlock:     p.LastBlock,

@@ -57,8 +57,13 @@ type Pool interface {
 	// Accept judges a transaction and keeps it if it is good. A
 	// *consensus.RuleError counts against the peer that sent it, a
 	// *RefusedError does not but is remembered for a while, and any other
-	// error means that nothing could be decided.
-	Accept(ctx context.Context, tx *consensus.Tx) error
+	// error means that nothing could be decided. source is the x-only key
+	// of the peer that sent it: the pool may let a transaction wait for its
+	// parents, but must bound how many wait for one peer.
+	Accept(ctx context.Context, tx *consensus.Tx, source [32]byte) error
+	// ForgetSource says that there is no session with source any more: what
+	// waits for parents only source can bring need not be kept.
+	ForgetSource(source [32]byte)
 	// Have reports whether the pool holds the transaction, or needs it no
 	// more (it waits for its parents, or was confirmed lately).
 	Have(wtxid chainhash.Hash) bool

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/p2p"
 	"github.com/charterchain/charter/p2p/message"
 	"github.com/charterchain/charter/p2p/p2ptest"
@@ -311,6 +313,40 @@ func TestParentsOfOrphansAreFetched(t *testing.T) {
 			return false
 		})
 		s.Await("parent and child", 5*time.Second, func() bool { return n.Pool.Len() == 2 })
+	})
+}
+
+// What waits for its parents is counted to the peer that sent it, and does
+// not outlive the session, even if it was judged after the session's end.
+func TestOrphansGoWithTheirPeer(t *testing.T) {
+	simulate(t, 219, func(t *testing.T, s *p2ptest.Sim) {
+		n := oneNode(s)
+		orphan := func(i uint32) *consensus.Tx {
+			return p2ptest.MakeTx(i, 2, p2ptest.MakeTx(i+100, 2, nil))
+		}
+		first, second := s.DialRaw(9, n), s.DialRaw(10, n)
+		firstKey, secondKey := p2ptest.XOnly(p2ptest.Key(9)), p2ptest.XOnly(p2ptest.Key(10))
+		first.Tell(&message.Tx{Tx: orphan(1).Msg}, &message.Tx{Tx: orphan(2).Msg})
+		second.Tell(&message.Tx{Tx: orphan(3).Msg})
+		s.Await("orphans", 5*time.Second, func() bool {
+			return n.Pool.Orphans(firstKey) == 2 && n.Pool.Orphans(secondKey) == 1
+		})
+		first.Hangup()
+		s.Await("those of the peer that left are gone", 5*time.Second, func() bool { return n.Pool.Orphans(firstKey) == 0 })
+		if got := n.Pool.Orphans(secondKey); got != 1 {
+			t.Errorf("%d orphans of the peer that stayed, want 1", got)
+		}
+
+		resume := n.Pool.Hold() // the pool is slow to judge
+		second.Tell(&message.Tx{Tx: orphan(4).Msg})
+		s.Await("a judgement under way", 5*time.Second, func() bool { return n.Pool.Offered(orphan(4).WTxID) == 1 })
+		second.Hangup()
+		s.Await("the end of the session", 5*time.Second, func() bool { return n.P2P.Count() == 0 })
+		resume()
+		synctest.Wait()
+		if got := n.Pool.Orphans(secondKey); got != 0 {
+			t.Errorf("%d orphans of a peer that had left, want none", got)
+		}
 	})
 }
 

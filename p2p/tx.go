@@ -82,7 +82,16 @@ func (r *txRelay) removePeer(p *peer) {
 	r.mu.Lock()
 	r.tracker.RemovePeer(p.id)
 	r.mu.Unlock()
+	r.forgetSource(p)
 	r.wake()
+}
+
+// forgetSource lets the pool forget what waits for parents from p, whose
+// session has ended, unless the same node has a newer one.
+func (r *txRelay) forgetSource(p *peer) {
+	if !r.n.connected(p.key) {
+		r.n.cfg.Pool.ForgetSource(p.key)
+	}
 }
 
 // announced notes that a peer has a transaction.
@@ -182,7 +191,7 @@ func (r *txRelay) judge(ctx context.Context, p *peer, tx *consensus.Tx) {
 		r.n.cfg.Metrics.tx(resultKnown)
 		return
 	}
-	err := r.n.cfg.Pool.Accept(ctx, tx)
+	err := r.n.cfg.Pool.Accept(ctx, tx, p.key)
 	var refused *RefusedError
 	switch rule := consensus.AsRule(err); {
 	case err == nil:
@@ -197,7 +206,12 @@ func (r *txRelay) judge(ctx context.Context, p *peer, tx *consensus.Tx) {
 		p.stop(ending{code: message.CodeInvalidData, reason: clip("transaction breaks a rule: " + string(rule.Rule)), blame: true})
 	case errors.As(err, &refused) && len(refused.Missing) > 0:
 		r.n.cfg.Metrics.tx(resultRefused)
-		p.askParents(refused.Missing)
+		select {
+		case <-p.gone: // the session ended while the transaction was queued
+			r.forgetSource(p)
+		default: // removePeer is yet to come
+			p.askParents(refused.Missing)
+		}
 	case errors.As(err, &refused) || rule != nil:
 		r.n.cfg.Metrics.tx(resultRefused)
 		r.refuse(tx.WTxID)

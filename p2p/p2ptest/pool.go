@@ -33,7 +33,14 @@ type Pool struct {
 	byTxID  map[chainhash.Hash]*consensus.Tx
 	order   []chainhash.Hash
 	offered map[chainhash.Hash]int
-	orphans map[chainhash.Hash]*consensus.Tx // by the missing parent's txid
+	held    chan struct{}             // closed when Accept may go on; nil: it may
+	orphans map[chainhash.Hash]orphan // by the missing parent's txid
+}
+
+// orphan is a transaction that waits for its parent.
+type orphan struct {
+	tx     *consensus.Tx
+	source [32]byte
 }
 
 // NewPool returns an empty pool.
@@ -42,7 +49,7 @@ func NewPool() *Pool {
 		byWTxID: make(map[chainhash.Hash]*consensus.Tx),
 		byTxID:  make(map[chainhash.Hash]*consensus.Tx),
 		offered: make(map[chainhash.Hash]int),
-		orphans: make(map[chainhash.Hash]*consensus.Tx),
+		orphans: make(map[chainhash.Hash]orphan),
 	}
 }
 
@@ -62,8 +69,11 @@ func MakeTx(n uint32, version int32, parent *consensus.Tx) *consensus.Tx {
 }
 
 // Accept implements p2p.Pool, as do the methods below.
-func (p *Pool) Accept(_ context.Context, tx *consensus.Tx) error {
-	taken, err := p.accept(tx)
+func (p *Pool) Accept(_ context.Context, tx *consensus.Tx, source [32]byte) error {
+	if held := p.offer(tx); held != nil {
+		<-held
+	}
+	taken, err := p.accept(tx, source)
 	for _, t := range taken {
 		if p.OnAccept != nil {
 			p.OnAccept(t)
@@ -72,10 +82,31 @@ func (p *Pool) Accept(_ context.Context, tx *consensus.Tx) error {
 	return err
 }
 
-func (p *Pool) accept(tx *consensus.Tx) (taken []*consensus.Tx, err error) {
+// offer counts a transaction, and returns what its judgement waits for.
+func (p *Pool) offer(tx *consensus.Tx) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.offered[tx.WTxID]++
+	return p.held
+}
+
+// Hold lets every Accept to come wait until resume is called.
+func (p *Pool) Hold() (resume func()) {
+	held := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = held
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.held = nil
+		close(held)
+	}
+}
+
+func (p *Pool) accept(tx *consensus.Tx, source [32]byte) (taken []*consensus.Tx, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch tx.Msg.Version {
 	case InvalidTxVersion:
 		return nil, &consensus.RuleError{Rule: RuleBadTx}
@@ -86,7 +117,7 @@ func (p *Pool) accept(tx *consensus.Tx) (taken []*consensus.Tx, err error) {
 	}
 	prev := tx.Msg.TxIn[0].PreviousOutPoint.Hash
 	if prev != noParent() && p.byTxID[prev] == nil {
-		p.orphans[prev] = tx
+		p.orphans[prev] = orphan{tx, source}
 		return nil, &p2p.RefusedError{Err: errors.New("missing inputs"), Missing: []chainhash.Hash{prev}}
 	}
 	for tx != nil {
@@ -96,9 +127,34 @@ func (p *Pool) accept(tx *consensus.Tx) (taken []*consensus.Tx, err error) {
 		p.byWTxID[tx.WTxID], p.byTxID[tx.TxID] = tx, tx
 		p.order = append(p.order, tx.WTxID)
 		taken = append(taken, tx)
-		tx, p.orphans[tx.TxID] = p.orphans[tx.TxID], nil
+		parent := tx.TxID
+		tx = p.orphans[parent].tx
+		delete(p.orphans, parent)
 	}
 	return taken, nil
+}
+
+func (p *Pool) ForgetSource(source [32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for parent, o := range p.orphans {
+		if o.source == source {
+			delete(p.orphans, parent)
+		}
+	}
+}
+
+// Orphans returns how many transactions of a peer wait for their parents.
+func (p *Pool) Orphans(source [32]byte) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := 0
+	for _, o := range p.orphans {
+		if o.source == source {
+			count++
+		}
+	}
+	return count
 }
 
 // Offered returns how often a transaction was handed to Accept.

@@ -98,8 +98,11 @@ func (s *Sim) NewNode() *Node {
 	return n
 }
 
+// XOnly returns the identity that belongs to a key.
+func XOnly(key *btcec.PrivateKey) [32]byte { return [32]byte(schnorr.SerializePubKey(key.PubKey())) }
+
 // XOnly returns the node's identity.
-func (n *Node) XOnly() [32]byte { return [32]byte(schnorr.SerializePubKey(n.Key.PubKey())) }
+func (n *Node) XOnly() [32]byte { return XOnly(n.Key) }
 
 // Addr returns "host:port" of the node.
 func (n *Node) Addr() string { return fmt.Sprintf("%s:%d", n.Host, Port) }
@@ -226,7 +229,7 @@ func (s *Sim) AwaitTip(limit time.Duration, first *Node, others ...*Node) {
 
 // Submit hands a transaction to the node's own pool.
 func (n *Node) Submit(tx *consensus.Tx) {
-	if err := n.Pool.Accept(context.Background(), tx); err != nil {
+	if err := n.Pool.Accept(context.Background(), tx, n.XOnly()); err != nil {
 		n.s.T.Fatal(err)
 	}
 }
