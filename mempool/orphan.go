@@ -53,6 +53,11 @@ func (p *Pool) keepOrphanLocked(tx *consensus.Tx, missing []wire.OutPoint, sourc
 	if o.byWTxID[tx.WTxID] != nil {
 		return true
 	}
+	for _, op := range missing {
+		if e := p.byTxID[op.Hash]; e != nil && int64(op.Index) >= int64(len(e.tx.Msg.TxOut)) {
+			return false // its parent is here and has no such output
+		}
+	}
 	usage := usageOf(tx)
 	if tx.Weight > maxOrphanWeight || usage > maxOrphanBytes || o.bySource[source] >= maxOrphansPerSource {
 		return false

@@ -143,6 +143,23 @@ func TestOrphans(t *testing.T) {
 			w.t.Errorf("%d orphans, want %d", got, fit)
 		}
 	})
+	orphanTest(t, "do not wait for an output that will never be", func(w *world) {
+		a := spend(1000, 1, w.coin(1e8))
+		never := output{wire.OutPoint{Hash: a.TxID, Index: 7}, 1e8}
+		early := spend(1000, 1, never)
+		if !w.offer(early, "x") {
+			w.t.Fatal("the orphan was not kept before its parent came")
+		}
+		w.accept(a)
+		if w.offer(spend(2000, 1, never), "x") {
+			w.t.Error("it waits for a parent that is here")
+		}
+		w.run(0)
+		w.expectPool(a)
+		if got := w.pool.Info().Orphans; got != 0 {
+			w.t.Errorf("%d orphans wait for ever", got)
+		}
+	})
 	orphanTest(t, "expiry", func(w *world) {
 		w.offer(stray(0, 1), "x")
 		w.run(orphanLife)
