@@ -53,10 +53,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// txRules returns the rules that a transaction can break here. Those that
+// a later block may satisfy are policy codes.
+func txRules() []consensus.Rule {
+	return []consensus.Rule{
+		RuleCoinbase, consensus.RuleCoinbaseLength,
+		consensus.RuleTxNoInputs, consensus.RuleTxNoOutputs, consensus.RuleTxOversize, consensus.RuleTxWeight,
+		consensus.RuleTxOutputNegative, consensus.RuleTxOutputTooLarge, consensus.RuleTxOutputsTooLarge,
+		consensus.RuleTxDuplicateInputs, consensus.RuleTxNullInput,
+		consensus.RuleTxMissingInputs, consensus.RuleTxInputValues, consensus.RuleTxInputsBelowOut, consensus.RuleTxFee,
+		consensus.RuleTxScript,
+	}
+}
+
 // refusals returns every value that the label of refused can have.
 func refusals() []string {
-	list := []string{string(RuleCoinbase)}
-	for _, r := range consensus.Rules() {
+	var list []string
+	for _, r := range txRules() {
 		list = append(list, string(r))
 	}
 	for _, c := range policy.Codes() {

@@ -158,6 +158,11 @@ func TestReasonsAreClosed(t *testing.T) {
 			t.Errorf("%q is not among the labels", r)
 		}
 	}
+	for _, r := range []consensus.Rule{consensus.RuleBlockWeight, consensus.RuleCoinbaseAmount, consensus.RuleHighHash, consensus.RuleBlockScript} {
+		if seen[string(r)] {
+			t.Errorf("%q is among the labels, but only blocks break it", r)
+		}
+	}
 	if reasonOf(context.Canceled) != "" {
 		t.Error("an undecided transaction has a reason")
 	}
