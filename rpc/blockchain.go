@@ -53,7 +53,9 @@ type chainInfoJSON struct {
 	ChainWork            string     `json:"chainwork"`
 	SizeOnDisk           *int64     `json:"size_on_disk,omitempty"`
 	Pruned               bool       `json:"pruned"`
-	Warnings             []string   `json:"warnings"`
+	// A string, as in Bitcoin Core before 28: client libraries of either
+	// age read it, and many cannot read an array.
+	Warnings string `json:"warnings"`
 }
 
 func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, error) {
@@ -72,7 +74,6 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 		VerificationProgress: progress(&best, &headers),
 		InitialBlockDownload: c.InitialSync(),
 		ChainWork:            bigHex(best.Work),
-		Warnings:             []string{},
 	}
 	if b.cfg.SizeOnDisk != nil {
 		size := b.cfg.SizeOnDisk()

@@ -44,7 +44,7 @@ func TestGenesis(t *testing.T) {
 	f.expect("getblockchaininfo", `[]`, `{"chain": "main", "blocks": 0, "headers": 0, "bestblockhash": `+quoted+`,
 		"bits": "1d00ffff", "target": "`+mainTarget+`", "difficulty": 1, "time": 1231006505, "mediantime": 1231006505,
 		"verificationprogress": 1, "initialblockdownload": `+fmt.Sprint(f.Chain.InitialSync())+`,
-		"chainwork": "0000000000000000000000000000000000000000000000000000000100010001", "pruned": false, "warnings": []}`)
+		"chainwork": "0000000000000000000000000000000000000000000000000000000100010001", "pruned": false, "warnings": ""}`)
 	f.fails("getrawtransaction", `["`+mainRoot+`"]`, codeAddressOrKey, "genesis block coinbase is not considered an ordinary transaction")
 }
 

@@ -83,7 +83,7 @@ type miningInfoJSON struct {
 	PooledTx      int           `json:"pooledtx"`
 	Chain         string        `json:"chain"`
 	Next          nextBlockJSON `json:"next"`
-	Warnings      []string      `json:"warnings"`
+	Warnings      string        `json:"warnings"`
 }
 
 func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
@@ -99,7 +99,6 @@ func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 		PooledTx:      m.pool.Info().Count,
 		Chain:         chainName(m.chain.Params()),
 		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
-		Warnings:      []string{},
 	}, nil
 }
 

@@ -221,7 +221,7 @@ func TestMiningInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"blocks": "3", "pooledtx": "5", "chain": `"test"`, "bits": `"207fffff"`, "warnings": "[]",
+		"blocks": "3", "pooledtx": "5", "chain": `"test"`, "bits": `"207fffff"`, "warnings": `""`,
 		"next": `{"height":4,"bits":"207fffff","difficulty":4.656542373906925e-10,"target":"7fffff0000000000000000000000000000000000000000000000000000000000"}`,
 	} {
 		if string(got[key]) != want {

@@ -71,7 +71,7 @@ type networkInfoJSON struct {
 	RelayFee           Amount        `json:"relayfee"`
 	IncrementalFee     Amount        `json:"incrementalfee"`
 	LocalAddresses     []localJSON   `json:"localaddresses"`
-	Warnings           []string      `json:"warnings"`
+	Warnings           string        `json:"warnings"`
 }
 
 type networkJSON struct {
@@ -101,7 +101,6 @@ func (n *networkMethods) getNetworkInfo(context.Context, *call) (any, error) {
 		RelayFee:           Amount(pool.MinRelayFee),
 		IncrementalFee:     Amount(pool.IncrementalFee),
 		LocalAddresses:     []localJSON{},
-		Warnings:           []string{},
 	}
 	p := n.cfg.Peers
 	if p == nil {

@@ -23,7 +23,7 @@ func TestNetwork(t *testing.T) {
 		"connections": 2, "connections_in": 1, "connections_out": 1,
 		"networks": [{"name": "ipv4", "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false},
 			{"name": "ipv6", "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false}],
-		"relayfee": 0.00000100, "incrementalfee": 0.00000010, "localaddresses": [{"address": "node.example", "port": 8430, "score": 1}], "warnings": []}`)
+		"relayfee": 0.00000100, "incrementalfee": 0.00000010, "localaddresses": [{"address": "node.example", "port": 8430, "score": 1}], "warnings": ""}`)
 	f.expect("getconnectioncount", `[]`, `2`)
 	f.expect("getpeerinfo", `[]`, `[
 		{"id": 1, "addr": "127.0.0.1:8430", "addrbind": "127.0.0.1:5000", "identity": "ct1p", "network": "not_publicly_routable",
