@@ -83,9 +83,9 @@ func checkCoinbasePlace(b *Block) error {
 }
 
 // CheckBlockContext checks a block that passed CheckBlock against the branch
-// it extends: locktimes, the height in the coinbase (BIP34), the witness
-// commitment (BIP141) and, with witnesses known to be the right ones, the
-// weights.
+// it extends: locktimes, the height in the coinbase (BIP34), the form that
+// BIP54 asks for, the witness commitment (BIP141) and, with witnesses known
+// to be the right ones, the weights.
 func CheckBlockContext(b *Block, parent Ancestry, p *params.Params) error {
 	height := parent.Height() + 1
 	clock := int64(headerTime(&b.Header))
@@ -101,6 +101,11 @@ func CheckBlockContext(b *Block, parent Ancestry, p *params.Params) error {
 		script, want := b.Txs[0].Msg.TxIn[0].SignatureScript, CoinbaseHeightScript(height)
 		if !bytes.HasPrefix(script, want) {
 			return broke(RuleCoinbaseHeight, "coinbase script %x does not start with height %d (%x)", script, height, want)
+		}
+	}
+	if params.Active(p.Deployments.BIP54, height) {
+		if err := checkCleanForm(b, height); err != nil {
+			return err
 		}
 	}
 	if err := checkWitness(b, height, p); err != nil {

@@ -32,6 +32,9 @@ func CheckHeaderContext(h *wire.BlockHeader, parent Ancestry, p *params.Params) 
 	if median := MedianTimePast(parent); int64(unix) <= median {
 		return broke(RuleTimeTooOld, "time %d, must be after the median %d of the last %d blocks", unix, median, medianBlocks)
 	}
+	if err := checkWindowTime(unix, parent, p); err != nil {
+		return err
+	}
 	if spacing := seconds(p.PoW.MinSpacing); spacing > 0 {
 		if least := int64(parent.At(parent.Height()).Time) + spacing; int64(unix) < least {
 			return broke(RuleTimeTooEarly, "time %d, must be at least %d: %d s after the parent", unix, least, spacing)
@@ -81,6 +84,9 @@ func CheckHeaderTime(h *wire.BlockHeader, now time.Time, p *params.Params) error
 // parent may have.
 func MinTime(parent Ancestry, p *params.Params) uint32 {
 	least := MedianTimePast(parent) + 1
+	if window, rule := minWindowTime(parent, p); rule != "" {
+		least = max(least, window)
+	}
 	if spacing := seconds(p.PoW.MinSpacing); spacing > 0 {
 		least = max(least, int64(parent.At(parent.Height()).Time)+spacing)
 	}

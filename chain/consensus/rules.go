@@ -2,11 +2,13 @@ package consensus
 
 // Rules of the header.
 const (
-	RuleHighHash     Rule = "high-hash"      // hash above the target, or bits that are no target of this chain
-	RuleBits         Rule = "bad-diffbits"   // bits other than the difficulty rule demands
-	RuleTimeTooOld   Rule = "time-too-old"   // not after the median time of the 11 blocks before
-	RuleTimeTooEarly Rule = "time-too-early" // Charter's: less than min_spacing after the parent
-	RuleVersion      Rule = "bad-version"    // BIP34, BIP65, BIP66; RuleError.Note holds the version
+	RuleHighHash     Rule = "high-hash"              // hash above the target, or bits that are no target of this chain
+	RuleBits         Rule = "bad-diffbits"           // bits other than the difficulty rule demands
+	RuleTimeTooOld   Rule = "time-too-old"           // not after the median time of the 11 blocks before
+	RuleTimeTooEarly Rule = "time-too-early"         // Charter's: less than min_spacing after the parent
+	RuleTimewarp     Rule = "time-timewarp-attack"   // BIP54: opens a retarget window too long before its parent
+	RuleTimeNegative Rule = "time-negative-interval" // BIP54: closes a retarget window before its first block
+	RuleVersion      Rule = "bad-version"            // BIP34, BIP65, BIP66; RuleError.Note holds the version
 )
 
 // Rules of the block's form.
@@ -28,7 +30,9 @@ const (
 	RuleCoinbaseMissing  Rule = "bad-cb-missing"
 	RuleCoinbaseMultiple Rule = "bad-cb-multiple"
 	RuleCoinbaseLength   Rule = "bad-cb-length"
-	RuleCoinbaseHeight   Rule = "bad-cb-height" // BIP34
+	RuleCoinbaseHeight   Rule = "bad-cb-height"   // BIP34
+	RuleCoinbaseLockTime Rule = "bad-cb-locktime" // BIP54
+	RuleCoinbaseSequence Rule = "bad-cb-sequence" // BIP54
 	RuleCoinbaseAmount   Rule = "bad-cb-amount"
 )
 
@@ -38,6 +42,7 @@ const (
 	RuleTxNoOutputs       Rule = "bad-txns-vout-empty"
 	RuleTxOversize        Rule = "bad-txns-oversize"
 	RuleTxWeight          Rule = "bad-txns-weight" // Charter's: weight with witness, where blocks are larger than that
+	RuleTxSize            Rule = "bad-txns-size"   // BIP54: as long as an inner node of the merkle tree
 	RuleTxOutputNegative  Rule = "bad-txns-vout-negative"
 	RuleTxOutputTooLarge  Rule = "bad-txns-vout-toolarge"
 	RuleTxOutputsTooLarge Rule = "bad-txns-txouttotal-toolarge"
@@ -51,6 +56,7 @@ const (
 	RuleTxImmature       Rule = "bad-txns-premature-spend-of-coinbase"
 	RuleTxInputValues    Rule = "bad-txns-inputvalues-outofrange"
 	RuleTxInputsBelowOut Rule = "bad-txns-in-belowout"
+	RuleTxSigOps         Rule = "bad-txns-legacy-sigops" // BIP54
 	RuleTxFee            Rule = "bad-txns-fee-outofrange"
 	RuleBlockFees        Rule = "bad-txns-accumulated-fee-outofrange"
 	RuleTxOverwrite      Rule = "bad-txns-BIP30"
@@ -66,13 +72,14 @@ const (
 // closed set.
 func Rules() []Rule {
 	return []Rule{
-		RuleHighHash, RuleBits, RuleTimeTooOld, RuleTimeTooEarly, RuleVersion,
+		RuleHighHash, RuleBits, RuleTimeTooOld, RuleTimeTooEarly, RuleTimewarp, RuleTimeNegative, RuleVersion,
 		RuleMerkleRoot, RuleDuplicateTxs, RuleBlockLength, RuleBlockTxs, RuleBlockWeight,
 		RuleBlockSigOps, RuleNonFinal, RuleWitnessNonce, RuleWitnessMerkle, RuleWitnessUnasked,
-		RuleCoinbaseMissing, RuleCoinbaseMultiple, RuleCoinbaseLength, RuleCoinbaseHeight, RuleCoinbaseAmount,
-		RuleTxNoInputs, RuleTxNoOutputs, RuleTxOversize, RuleTxWeight, RuleTxOutputNegative,
+		RuleCoinbaseMissing, RuleCoinbaseMultiple, RuleCoinbaseLength, RuleCoinbaseHeight,
+		RuleCoinbaseLockTime, RuleCoinbaseSequence, RuleCoinbaseAmount,
+		RuleTxNoInputs, RuleTxNoOutputs, RuleTxOversize, RuleTxWeight, RuleTxSize, RuleTxOutputNegative,
 		RuleTxOutputTooLarge, RuleTxOutputsTooLarge, RuleTxDuplicateInputs, RuleTxNullInput,
 		RuleTxMissingInputs, RuleTxImmature, RuleTxInputValues, RuleTxInputsBelowOut,
-		RuleTxFee, RuleBlockFees, RuleTxOverwrite, RuleTxScript, RuleBlockScript,
+		RuleTxSigOps, RuleTxFee, RuleBlockFees, RuleTxOverwrite, RuleTxScript, RuleBlockScript,
 	}
 }

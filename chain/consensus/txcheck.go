@@ -122,7 +122,8 @@ func CheckTxWeight(tx *Tx, p *params.Params) error {
 }
 
 // CheckTxInputs checks amounts and maturity of the coins that tx spends in a
-// block at height. coins[i] is the coin of input i; tx is no coinbase. It
+// block at height, and where BIP54 is in force its signature operations
+// (CheckTxInputSigOps). coins[i] is the coin of input i; tx is no coinbase. It
 // returns the fee in the smallest unit.
 //
 // Inputs without a coin (RuleTxMissingInputs) are found by the caller, which
@@ -158,6 +159,11 @@ func CheckTxInputs(tx *Tx, coins []Coin, height int32, p *params.Params) (fee in
 	fee = in - out
 	if !MoneyRange(fee, p) {
 		return 0, broke(RuleTxFee, "fee %d, at most %d", fee, p.Limits.MaxMoney)
+	}
+	if params.Active(p.Deployments.BIP54, height) {
+		if err := CheckTxInputSigOps(tx, coins); err != nil {
+			return 0, err
+		}
 	}
 	return fee, nil
 }
