@@ -11,6 +11,8 @@
 //	blocks/undoNNNNN.dat undo records, append only
 //	index/               LevelDB: one row per block, value ‖ CRC-32C (u32 little-endian) of key ‖ value
 //	chainstate/          LevelDB: the caller's rows, commit rows and the best pointer
+//	drop-index           empty; the index is to be dropped: a kill came before that was done
+//	drop-chainstate      the same for the chain state
 //
 // A record of a block or undo file, version 1. Records follow each other
 // without gaps; a file grows up to Config.FileSize, or holds one larger record.

@@ -144,41 +144,13 @@ func (s *Store) makeDirs(cfg Config) error {
 			return err
 		}
 	}
-	drop := map[string]bool{indexDir: cfg.DropIndex, chainstateDir: cfg.DropChainstate || cfg.DropIndex}
-	for name, yes := range drop {
-		if yes {
-			if err := s.empty(filepath.Join(cfg.Dir, name)); err != nil {
-				return err
-			}
-		}
+	if err := s.drop(cfg); err != nil {
+		return err
 	}
 	if err := s.guard.syncDir(cfg.Dir); err != nil {
 		return err
 	}
 	return s.guard.syncDir(filepath.Dir(filepath.Clean(cfg.Dir)))
-}
-
-// empty removes the files in dir, CURRENT last: a database that a crash left
-// half removed must still be found damaged, not new.
-func (s *Store) empty(dir string) error {
-	names, err := s.guard.fs.List(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name != currentName {
-			if err := s.guard.remove(filepath.Join(dir, name)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := s.guard.syncDir(dir); err != nil {
-		return err
-	}
-	if err := s.guard.remove(filepath.Join(dir, currentName)); err != nil {
-		return err
-	}
-	return s.guard.syncDir(dir)
 }
 
 func (s *Store) openFiles(cfg Config) error {
