@@ -128,15 +128,16 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 		if b, err = c.loadBody(n); err != nil {
 			return err
 		}
+		if err := c.checkStored(b, n); err != nil {
+			return err
+		}
 	}
 	view, spent, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
 	if err != nil {
 		return err
 	}
-	if n.status&statusUndo == 0 {
-		if err := c.storeUndo(n, spent); err != nil {
-			return err
-		}
+	if err := c.keepUndo(n, spent); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	c.cache.Apply(view)

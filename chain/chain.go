@@ -33,6 +33,10 @@ type Config struct {
 	// FlushEvery is the longest time that accepted blocks stay unflushed
 	// while Run is active. 0: 5 minutes.
 	FlushEvery time.Duration
+
+	// CatchUpLater: New leaves it to CatchUp to connect stored blocks that
+	// the committed chain state does not have yet.
+	CatchUpLater bool
 }
 
 // Chain is the block index, the UTXO set and the best branch.

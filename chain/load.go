@@ -17,41 +17,52 @@ import (
 // load builds the index from the store, adds the records that a killed run
 // left without index rows, and moves the committed state to the best
 // branch. It runs before the chain is shared.
+//
+// A lost index is made again from the block files, a lost chain state from
+// the genesis block on: dropping either, or both, is all that --reindex and
+// --reindex-chainstate do, and a rebuild that was cut short goes on by itself.
 func (c *Chain) load(ctx context.Context) error {
 	if err := c.loadIndex(); err != nil {
 		return err
 	}
-	row, ok := c.store.Best()
-	if !ok {
-		if len(c.index) > 0 {
-			return errors.New("the block index has rows but the chain state was never committed; start with --reindex-chainstate")
-		}
-		return c.createGenesis()
+	row, committed := c.store.Best()
+	genesis := c.index[c.p.GenesisHash]
+	if genesis == nil && len(c.index) > 0 {
+		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
 	}
+	if genesis == nil {
+		// A new chain, or the whole index is gone: what follows reads the
+		// block files.
+		genesis = newNode(&c.p.GenesisBlock.Header, c.p.GenesisHash, nil)
+		genesis.status = statusValid
+		c.index[genesis.hash] = genesis
+	}
+	// Undo data proves that a block was valid once, by the rules of the
+	// program that wrote it. Where nothing is known but the files, scripts
+	// are checked again.
+	fromFiles := len(c.index) == 1 && !committed
+	afterData, afterUndo := c.lastLocations()
+	if err := c.recoverRecords(ctx, afterData, afterUndo, !fromFiles); err != nil {
+		return err
+	}
+	if !committed {
+		return c.loadFromGenesis(ctx, genesis)
+	}
+	return c.loadCommitted(ctx, genesis, row)
+}
+
+// loadCommitted continues at the block of the last commit.
+func (c *Chain) loadCommitted(ctx context.Context, genesis *node, row store.CommitRow) error {
 	stats, err := utxo.DecodeStats(row.Meta)
 	if err != nil {
 		return fmt.Errorf("chain state commit %d: %w", row.Generation, err)
 	}
 	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, stats)
-	genesis := c.index[c.p.GenesisHash]
-	if genesis == nil && len(c.index) == 0 {
-		// The whole index is gone; what follows reads the block files.
-		genesis = newNode(&c.p.GenesisBlock.Header, c.p.GenesisHash, nil)
-		genesis.status = statusValid
-		c.index[genesis.hash] = genesis
-	}
-	if genesis == nil {
-		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
-	}
-	afterData, afterUndo := c.lastLocations()
-	if err := c.recoverRecords(afterData, afterUndo); err != nil {
-		return err
-	}
 	best := c.index[row.Best]
 	if best == nil {
 		// The newest rows of the index are damaged: the files hold them all.
 		c.log.Warn("the block index lacks the committed best block, all block files are read again", "hash", chainhash.Hash(row.Best))
-		if err := c.recoverRecords(nil, nil); err != nil {
+		if err := c.recoverRecords(ctx, nil, nil, true); err != nil {
 			return err
 		}
 		best = c.index[row.Best]
@@ -59,20 +70,16 @@ func (c *Chain) load(ctx context.Context) error {
 	if best == nil || best.height != row.Height {
 		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is neither in the block index nor in the block files", chainhash.Hash(row.Best), row.Height)}
 	}
-	c.setBest(best)
-	c.linkAll(genesis)
-	c.pickBestHeaderLocked()
-	began := best.height
-	if err := c.activateBest(ctx, nil); err != nil {
-		return fmt.Errorf("move the chain state from height %d to the best branch: %w", began, err)
-	}
-	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache)
-	c.log.Info("chain loaded", "height", c.tip().height, "hash", c.tip().hash, "committed", began, "headers", c.bestHeader.height)
-	return nil
+	return c.loadBest(ctx, genesis, best)
 }
 
-// createGenesis makes the genesis block the first commit of an empty store.
-func (c *Chain) createGenesis() error {
+// loadFromGenesis makes the genesis block the first commit of an empty chain
+// state. The commit also makes all that recoverRecords found durable, in one
+// step: the next start finds either nothing or all of it in the index.
+func (c *Chain) loadFromGenesis(ctx context.Context, genesis *node) error {
+	if len(c.index) > 1 {
+		c.log.Warn("the chain state is empty, it is made again from the stored blocks", "blocks", len(c.index)-1)
+	}
 	b := consensus.NewBlock(c.p.GenesisBlock)
 	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, utxo.Stats{})
 	view := utxo.NewView(c.cache)
@@ -84,18 +91,35 @@ func (c *Chain) createGenesis() error {
 			return fmt.Errorf("genesis output %v: %w", op, err)
 		}
 	}
-	n := newNode(&b.Header, b.Hash, nil)
-	c.index[b.Hash] = n
-	c.bestHeader = n
-	if err := c.storeBody(b, n); err != nil {
+	c.setBest(genesis)
+	if genesis.status&statusData == 0 {
+		if err := c.storeBody(b, genesis); err != nil {
+			return err
+		}
+	}
+	genesis.status |= statusValid
+	c.cache.Apply(view)
+	if err := c.Flush(ctx); err != nil {
 		return err
 	}
-	n.status |= statusValid
-	c.best = []*node{n}
-	clear(c.candidates)
-	c.cache.Apply(view)
-	c.cfg.Metrics.loaded(n, n, c.cache)
-	return c.Flush(context.Background())
+	return c.loadBest(ctx, genesis, genesis)
+}
+
+// loadBest makes best, at which the chain state is, the tip, and moves on to
+// the best block unless that is left to CatchUp.
+func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
+	c.setBest(best)
+	c.linkAll(genesis)
+	c.bestHeader = nil
+	c.pickBestHeaderLocked()
+	if !c.cfg.CatchUpLater {
+		if err := c.activateBest(ctx, nil); err != nil {
+			return fmt.Errorf("move the chain state from height %d to the best branch: %w", best.height, err)
+		}
+	}
+	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache)
+	c.log.Info("chain loaded", "height", c.tip().height, "hash", c.tip().hash, "committed", best.height, "headers", c.bestHeader.height)
+	return nil
 }
 
 // loadIndex reads all rows and connects each node with its parent.
@@ -137,9 +161,14 @@ func (c *Chain) loadIndex() error {
 // recoverRecords adds what whole block and undo records behind the given
 // ones (nil: all) say beyond the index: a process that was killed wrote them
 // after its last flush. They passed their checks before they were written.
-func (c *Chain) recoverRecords(afterData, afterUndo *store.Location) error {
+// undoProves: blocks with undo data need no script checks any more.
+func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.Location, undoProves bool) error {
 	var found []recovered
+	progress := c.scanProgress(ctx)
 	err := c.store.EachBlockRecord(afterData, func(hash [32]byte, loc store.Location, read func() ([]byte, error)) error {
+		if err := progress("blocks", loc); err != nil {
+			return err
+		}
 		raw, err := read()
 		if err != nil {
 			return c.skipDamage("block", hash, err)
@@ -154,14 +183,21 @@ func (c *Chain) recoverRecords(afterData, afterUndo *store.Location) error {
 	if err != nil {
 		return fmt.Errorf("recover block records: %w", err)
 	}
-	count := c.indexRecovered(found)
+	count := c.indexRecovered(found, undoProves)
+	known := statusUndo
+	if undoProves {
+		known |= statusValid
+	}
 	err = c.store.EachUndoRecord(afterUndo, func(hash, _ [32]byte, loc store.Location, read func() ([]byte, error)) error {
+		if err := progress("undo data", loc); err != nil {
+			return err
+		}
 		if _, err := read(); err != nil {
 			return c.skipDamage("undo", hash, err)
 		}
 		if n := c.index[hash]; n != nil && n.status&statusData != 0 {
 			n.undo = loc
-			n.status |= statusUndo | statusValid
+			n.status |= known
 			c.touch(n)
 		}
 		return nil
@@ -195,7 +231,8 @@ type recovered struct {
 
 // indexRecovered gives blocks found on disk their nodes. A block may lie
 // before its parent in the files, so it goes round until nothing is added.
-func (c *Chain) indexRecovered(found []recovered) int {
+// Headers are checked unless they are known to have been.
+func (c *Chain) indexRecovered(found []recovered, checked bool) int {
 	count := 0
 	for {
 		var waiting []recovered
@@ -203,6 +240,9 @@ func (c *Chain) indexRecovered(found []recovered) int {
 			n, parent := c.index[r.hash], c.index[r.header.PrevBlock]
 			if n == nil && parent == nil {
 				waiting = append(waiting, r)
+				continue
+			}
+			if n == nil && !checked && !c.goodHeader(&r.header, parent) {
 				continue
 			}
 			if n == nil {

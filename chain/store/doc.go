@@ -11,8 +11,10 @@
 //	blocks/undoNNNNN.dat undo records, append only
 //	index/               LevelDB: one row per block, value ‖ CRC-32C (u32 little-endian) of key ‖ value
 //	chainstate/          LevelDB: the caller's rows, commit rows and the best pointer
-//	drop-index           empty; the index is to be dropped: a kill came before that was done
-//	drop-chainstate      the same for the chain state
+//	indexes/NAME/        LevelDB: the rows of an optional index, the caller's
+//	indexes/drop-NAME    stands while that database is being emptied
+//	drop-index           empty; index and chain state are to be dropped: a kill came before that was done
+//	drop-chainstate      the same for the chain state alone
 //
 // A record of a block or undo file, version 1. Records follow each other
 // without gaps; a file grows up to Config.FileSize, or holds one larger record.
@@ -48,6 +50,10 @@
 // A commit is one LevelDB transaction. It writes table files and then one
 // manifest record, so it is there as a whole or not at all, and the journal of
 // chainstate stays empty.
+//
+// Rows of optional indexes are written at any time, each batch in one step
+// and after a sync of the block and undo files. Damage in such a database is
+// reported by its own methods and does not concern the rest.
 //
 // # Failure
 //

@@ -5,33 +5,32 @@ import (
 	"slices"
 )
 
-// dropMark is the name of the file that says that the database of that
-// folder is to be dropped. It is there from before the first file goes until
-// the last one is gone, so that the next start finishes what a kill cut short.
-func dropMark(folder string) string { return "drop-" + folder }
+// Files in the data directory that say what is to be dropped. One is there
+// from before the first file goes until the last one is gone, so that the
+// next start finishes what a kill cut short.
+const (
+	dropIndexMark      = "drop-index" // and with it the chain state
+	dropChainstateMark = "drop-chainstate"
+)
 
 // drop empties the databases that cfg, or a drop that was cut short, asks
-// for. All marks are durable before anything is removed: an index that was
-// dropped never meets the chain state that was built on it.
+// for.
 func (s *Store) drop(cfg Config) error {
 	names, err := s.guard.fs.List(cfg.Dir)
 	if err != nil {
 		return err
 	}
-	var folders []string
-	for _, folder := range []string{indexDir, chainstateDir} {
-		asked := cfg.DropIndex || cfg.DropChainstate && folder == chainstateDir
-		if asked || slices.Contains(names, dropMark(folder)) {
-			folders = append(folders, folder)
-		}
-	}
-	if len(folders) == 0 {
+	mark, folders := "", []string(nil)
+	switch {
+	case cfg.DropIndex || slices.Contains(names, dropIndexMark):
+		mark, folders = dropIndexMark, []string{indexDir, chainstateDir}
+	case cfg.DropChainstate || slices.Contains(names, dropChainstateMark):
+		mark, folders = dropChainstateMark, []string{chainstateDir}
+	default:
 		return nil
 	}
-	for _, folder := range folders {
-		if err := s.mark(filepath.Join(cfg.Dir, dropMark(folder))); err != nil {
-			return err
-		}
+	if err := s.mark(filepath.Join(cfg.Dir, mark)); err != nil {
+		return err
 	}
 	if err := s.guard.syncDir(cfg.Dir); err != nil {
 		return err
@@ -41,8 +40,8 @@ func (s *Store) drop(cfg Config) error {
 			return err
 		}
 	}
-	for _, folder := range folders {
-		if err := s.guard.remove(filepath.Join(cfg.Dir, dropMark(folder))); err != nil {
+	for _, mark := range []string{dropChainstateMark, dropIndexMark} {
+		if err := s.guard.remove(filepath.Join(cfg.Dir, mark)); err != nil {
 			return err
 		}
 	}
