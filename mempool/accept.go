@@ -237,6 +237,9 @@ func (p *Pool) checkCoins(tx *consensus.Tx, coins []consensus.Coin, next chain.N
 	if err != nil {
 		return 0, err
 	}
+	if err := p.checkCleanUp(tx, coins, next.Height); err != nil {
+		return 0, err
+	}
 	err = consensus.CheckSequenceLocks(tx, coins, p.chain.Ancestry(), p.params)
 	if rule := consensus.AsRule(err); rule != nil {
 		return 0, &policy.Error{Code: policy.CodeLocked, Detail: rule.Detail}

@@ -58,10 +58,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func txRules() []consensus.Rule {
 	return []consensus.Rule{
 		RuleCoinbase, consensus.RuleCoinbaseLength,
-		consensus.RuleTxNoInputs, consensus.RuleTxNoOutputs, consensus.RuleTxOversize, consensus.RuleTxWeight,
+		consensus.RuleTxNoInputs, consensus.RuleTxNoOutputs, consensus.RuleTxOversize, consensus.RuleTxWeight, consensus.RuleTxSize,
 		consensus.RuleTxOutputNegative, consensus.RuleTxOutputTooLarge, consensus.RuleTxOutputsTooLarge,
 		consensus.RuleTxDuplicateInputs, consensus.RuleTxNullInput,
-		consensus.RuleTxMissingInputs, consensus.RuleTxInputValues, consensus.RuleTxInputsBelowOut, consensus.RuleTxFee,
+		consensus.RuleTxMissingInputs, consensus.RuleTxInputValues, consensus.RuleTxInputsBelowOut, consensus.RuleTxFee, consensus.RuleTxSigOps,
 		consensus.RuleTxScript,
 	}
 }

@@ -98,7 +98,7 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	}
 	if c := p.cached; c != nil && c.generation == p.generation && c.room == limit-reserve {
 		p.mu.Unlock()
-		return p.assemble(next, opts, c.choice), nil
+		return p.made(p.assemble(next, opts, c.choice)), nil
 	}
 	generation, set := p.generation, p.candidatesLocked()
 	p.mu.Unlock()
@@ -112,7 +112,15 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	p.mu.Lock()
 	p.cached = &cachedTemplate{choice: chosen, room: limit - reserve}
 	p.mu.Unlock()
-	return p.assemble(next, opts, chosen), nil
+	return p.made(p.assemble(next, opts, chosen)), nil
+}
+
+// made takes note of a template for Info.
+func (p *Pool) made(t *Template) *Template {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.templateWeight, p.templateTxs = t.Weight, len(t.Txs)
+	return t
 }
 
 // cachedTemplate is the last choice of transactions.
@@ -251,7 +259,7 @@ func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) *
 // coinbase makes the first transaction of the block at height.
 //
 // Its locktime is the height before and its input is not final, as BIP54
-// will ask: no coinbase can then equal one from before BIP34.
+// asks: no coinbase can then equal one from before BIP34.
 func (p *Pool) coinbase(height int32, opts TemplateOptions, value int64, reserved [32]byte, commitment *wire.TxOut) *consensus.Tx {
 	script := consensus.CoinbaseHeightScript(height)
 	script = append(script, extraNonceSize)

@@ -180,9 +180,6 @@ func (p *Params) Unsupported() error {
 	if p.Permissions.Enabled {
 		errs = append(errs, errors.New("permissions.enabled = true is not supported by this version"))
 	}
-	if p.Deployments.BIP54 != Never {
-		errs = append(errs, fmt.Errorf("deployments.bip54 = %d is not supported by this version (use -1)", p.Deployments.BIP54))
-	}
 	if len(errs) == 0 {
 		return nil
 	}

@@ -25,7 +25,8 @@
 //
 //   - Defaults are those of a new open chain under all of Bitcoin's rules of
 //     today from the first block. bip54 alone is off, as on Bitcoin's main
-//     chain, so that blocks made by today's software stay valid.
+//     chain, so that blocks made by today's software stay valid; NewOpen
+//     writes it down as 0.
 //   - The permissions admin and activate are restricted even where the file
 //     does not list them: a chain that everybody administers has no members.
 //

@@ -255,7 +255,7 @@ func deploymentKeys() []key {
 		height("segwit", func(d *Deployments) *int32 { return &d.Segwit }, 0, "Segregated witness (BIP141, BIP143, BIP147)."),
 		height("taproot", func(d *Deployments) *int32 { return &d.Taproot }, 0, "Taproot (BIP340, BIP341, BIP342)."),
 		height("bip54", func(d *Deployments) *int32 { return &d.BIP54 }, int64(Never),
-			"Consensus clean-up. Off by default, as on Bitcoin's main chain."),
+			"Consensus clean-up. Off by default, as on Bitcoin's main chain; a new\nchain wants it from the first block."),
 	)
 }
 

@@ -26,7 +26,7 @@ const (
 	openLimit    = 0x1e0fffff // 2^20 hashes: about a second of one core
 )
 
-// NewOpen builds a new open chain. Render writes it as a file. It searches
+// NewOpen builds a new open chain, with BIP54 from the first block. Render writes it as a file. It searches
 // the genesis nonce, which takes a moment with the usual limit. The error
 // is a *FileError about the keys that the options stand for.
 func NewOpen(o OpenOptions) (*Params, error) {
@@ -45,6 +45,7 @@ func NewOpen(o OpenOptions) (*Params, error) {
 	l.set("pow.limit", int64(o.Limit), limit)
 	l.set("pow.spacing", int64(o.Spacing/time.Second), int64(60))
 	l.set("pow.on_demand", o.OnDemand, false)
+	l.set("deployments.bip54", int64(0), int64(0)) // the default serves files from before BIP54
 	l.set("network.default_port", int64(o.Port), int64(8430))
 	l.defaults(early)
 	l.defaults(late)

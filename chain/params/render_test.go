@@ -100,7 +100,7 @@ func TestNewOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p.Address.Bech32HRP != "lab" || p.PoW.Algorithm != AlgorithmFixed || p.PoW.Limit != easiestLimit || !p.PoW.OnDemand ||
-		p.PoW.HalfLife != 2880*time.Second || p.Network.DefaultPort != 9000 || p.Genesis.Time != 1_800_000_000 {
+		p.Deployments != (Deployments{}) || p.PoW.HalfLife != 2880*time.Second || p.Network.DefaultPort != 9000 || p.Genesis.Time != 1_800_000_000 {
 		t.Errorf("%+v", p)
 	}
 	// Allocations and all subsidies together stay within max_money.

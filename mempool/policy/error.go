@@ -28,6 +28,7 @@ const (
 	CodeNotFinal   Code = "non-final"
 	CodeLocked     Code = "non-BIP68-final"
 	CodeNoWitness  Code = "no-witness-yet"
+	CodeCleanUp    Code = "not-under-bip54" // legal now, no longer from the height that the chain file gives
 	CodeMinRelay   Code = "min relay fee not met"
 	CodeMempoolFee Code = "mempool min fee not met"
 )
@@ -45,7 +46,7 @@ func Codes() []Code {
 		CodeVersion, CodeTxSize, CodeTxSizeSmall, CodeSigScript, CodeNotPushOnly,
 		CodeOutputScript, CodeDataOutput, CodeDust,
 		CodeInputs, CodeWitness, CodeSigOps, CodeScript, CodeImmature,
-		CodeNotFinal, CodeLocked, CodeNoWitness, CodeMinRelay, CodeMempoolFee,
+		CodeNotFinal, CodeLocked, CodeNoWitness, CodeCleanUp, CodeMinRelay, CodeMempoolFee,
 		CodeConflict, CodeLongWay, CodeFull,
 	}
 }
