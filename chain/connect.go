@@ -19,27 +19,46 @@ import (
 // scripts are to be run; they need not be for a block that was valid before.
 func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, scripts bool) (*utxo.View, [][]consensus.Coin, error) {
 	view := utxo.NewView(c.cache)
+	spent, err := c.connectOn(ctx, view, b, n, scripts)
+	var unread *coinError
+	if errors.As(err, &unread) {
+		return nil, nil, c.fatal("connect", err)
+	}
+	return view, spent, err
+}
+
+// coinError says that the coin set could not be read.
+type coinError struct {
+	doing string
+	err   error
+}
+
+func (e *coinError) Error() string { return e.doing + ": " + e.err.Error() }
+func (e *coinError) Unwrap() error { return e.err }
+
+// connectOn connects b in view, which must show the coins as of n.parent, and
+// returns the coins that it spends. After an error, which is a *coinError
+// where the coins could not be read, the view is of no use.
+func (c *Chain) connectOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, scripts bool) ([][]consensus.Coin, error) {
 	if err := c.checkNoOverwrite(view, b); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	flags := consensus.ScriptFlags(n.height, b.Hash, c.p)
 	spent, fees, err := c.spendInputs(view, b, n, flags)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := consensus.CheckCoinbaseAmount(b.Txs[0], n.height, fees, c.p); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if scripts {
-		spends := make([]sigcheck.Spend, len(spent))
-		for i, coins := range spent {
-			spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
-		}
-		if err := c.cfg.Checker.CheckBlock(ctx, spends, flags); err != nil {
-			return nil, nil, err
-		}
+	if !scripts {
+		return spent, nil
 	}
-	return view, spent, nil
+	spends := make([]sigcheck.Spend, len(spent))
+	for i, coins := range spent {
+		spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
+	}
+	return spent, c.cfg.Checker.CheckBlock(ctx, spends, flags)
 }
 
 // checkNoOverwrite refuses transactions that would take the place of one
@@ -54,7 +73,7 @@ func (c *Chain) checkNoOverwrite(view *utxo.View, b *consensus.Block) error {
 			op := wire.OutPoint{Hash: tx.TxID, Index: uint32(i)}
 			_, exists, err := view.Coin(op)
 			if err != nil {
-				return c.fatal(fmt.Sprintf("look up coin %v", op), err)
+				return &coinError{fmt.Sprintf("look up coin %v", op), err}
 			}
 			if exists {
 				return &consensus.RuleError{Rule: consensus.RuleTxOverwrite, Detail: fmt.Sprintf("transaction %v has unspent outputs from an earlier block", tx.TxID)}
@@ -75,7 +94,7 @@ func (c *Chain) spendInputs(view *utxo.View, b *consensus.Block, n *node, flags 
 			return nil, 0, &consensus.RuleError{Rule: consensus.RuleTxMissingInputs, Detail: fmt.Sprintf("transaction %v: %v", tx.TxID, err)}
 		}
 		if err != nil {
-			return nil, 0, c.fatal(fmt.Sprintf("look up inputs of %v", tx.TxID), err)
+			return nil, 0, &coinError{fmt.Sprintf("look up inputs of %v", tx.TxID), err}
 		}
 		if i > 0 {
 			fee, err := consensus.CheckTxInputs(tx, coins, n.height, c.p)
