@@ -77,6 +77,9 @@ type Pool struct {
 	floor   feeFloor
 	orphans orphanage
 	cached  *cachedTemplate
+
+	templateWeight int64 // see Info
+	templateTxs    int
 }
 
 // defaultBytes is the budget of a pool for which none is set.
@@ -282,6 +285,10 @@ type Info struct {
 	Incremental policy.FeeRate // by which the floor rises above what was evicted
 	Orphans     int
 	Generation  uint64 // changes with every change of content or tip
+
+	// Of the last template of the pool's transactions; 0 before the first.
+	TemplateWeight int64 // of the whole block
+	TemplateTxs    int   // without the coinbase
 }
 
 // Info returns a summary of the pool.
@@ -292,6 +299,7 @@ func (p *Pool) Info() Info {
 		Count: len(p.byTxID), VSize: p.vsize, Usage: p.usage, MaxUsage: p.policy.MempoolBytes,
 		Fees: p.fees, MinFee: p.minFeeLocked(), MinRelayFee: policy.FeeRate(p.policy.MinRelayFee),
 		Incremental: p.incremental(), Orphans: len(p.orphans.byWTxID), Generation: p.generation,
+		TemplateWeight: p.templateWeight, TemplateTxs: p.templateTxs,
 	}
 }
 

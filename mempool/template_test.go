@@ -127,8 +127,12 @@ func TestTemplateCountLimit(t *testing.T) {
 	for range 4 {
 		w.accept(spend(1000, 1, w.coin(1e8)))
 	}
-	if got := w.template(TemplateOptions{}); len(got.Txs) != 2 {
+	got := w.template(TemplateOptions{})
+	if len(got.Txs) != 2 {
 		t.Errorf("%d transactions and a coinbase, want 3 in all", len(got.Txs))
+	}
+	if info := w.pool.Info(); info.TemplateTxs != 2 || info.TemplateWeight != got.Weight {
+		t.Errorf("Info shows a template of %d transactions and weight %d", info.TemplateTxs, info.TemplateWeight)
 	}
 }
 

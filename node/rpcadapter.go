@@ -57,8 +57,7 @@ func (a rpcPool) Accept(ctx context.Context, tx *consensus.Tx) error {
 
 func (a rpcPool) Test(ctx context.Context, txs []*consensus.Tx) []rpc.TestResult {
 	results := make([]rpc.TestResult, len(txs))
-	for i, tx := range txs { // each alone
-		r := a.pool.Test(ctx, []*consensus.Tx{tx})[0]
+	for i, r := range a.pool.Test(ctx, txs) {
 		results[i] = rpc.TestResult{VSize: r.VSize, Fee: r.Fee, Err: poolError(r.Err)}
 	}
 	return results
@@ -123,6 +122,8 @@ func (a rpcPool) Info() rpc.PoolInfo {
 		MinFee:         int64(i.MinFee),
 		MinRelayFee:    int64(i.MinRelayFee),
 		IncrementalFee: int64(i.Incremental),
+		TemplateWeight: i.TemplateWeight,
+		TemplateTxs:    i.TemplateTxs,
 	}
 }
 

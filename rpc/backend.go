@@ -64,8 +64,8 @@ type Mempool interface {
 	// Accept returns nil, a *consensus.RuleError, a PolicyError, one of
 	// the errors above, or another error when it could not decide.
 	Accept(ctx context.Context, tx *consensus.Tx) error
-	// Test returns for each of txs, each judged alone, what Accept would say. It
-	// changes nothing.
+	// Test returns for each of txs what Accept would say once those before it
+	// that would be accepted are in the pool. It changes nothing.
 	Test(ctx context.Context, txs []*consensus.Tx) []TestResult
 
 	Get(txid chainhash.Hash) (*consensus.Tx, bool)
@@ -122,6 +122,10 @@ type PoolInfo struct {
 	IncrementalFee int64
 	Unbroadcast    int
 	FullRBF        bool
+
+	// Of the last block template; 0 before the first.
+	TemplateWeight int64
+	TemplateTxs    int // without the coinbase
 }
 
 // Template is a block that needs a nonce.

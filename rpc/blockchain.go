@@ -137,15 +137,15 @@ func (b *blockchainMethods) getChainTips(context.Context, *call) (any, error) {
 	return out, nil
 }
 
-func (b *blockchainMethods) invalidateBlock(ctx context.Context, c *call) (any, error) {
-	return nil, b.steer(ctx, c, b.cfg.Chain.Invalidate)
+func (b *blockchainMethods) invalidateBlock(_ context.Context, c *call) (any, error) {
+	return nil, b.steer(c, b.cfg.Chain.Invalidate)
 }
 
-func (b *blockchainMethods) reconsiderBlock(ctx context.Context, c *call) (any, error) {
-	return nil, b.steer(ctx, c, b.cfg.Chain.Reconsider)
+func (b *blockchainMethods) reconsiderBlock(_ context.Context, c *call) (any, error) {
+	return nil, b.steer(c, b.cfg.Chain.Reconsider)
 }
 
-func (b *blockchainMethods) steer(ctx context.Context, c *call, change func(context.Context, chainhash.Hash) error) error {
+func (b *blockchainMethods) steer(c *call, change func(context.Context, chainhash.Hash) error) error {
 	hash := c.hash(0)
 	if c.err != nil {
 		return c.err
@@ -157,7 +157,7 @@ func (b *blockchainMethods) steer(ctx context.Context, c *call, change func(cont
 	if info.Height == 0 && c.method.name == "invalidateblock" {
 		return fail(codeInvalidParam, "the genesis block cannot be invalid")
 	}
-	if err := change(ctx, hash); err != nil {
+	if err := change(c.serving, hash); err != nil {
 		if v, ok := judge(err); ok {
 			return fail(codeVerify, "%s", v.detail)
 		}

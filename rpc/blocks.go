@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -149,7 +150,7 @@ func noBody(info *chain.BlockInfo, err error) error {
 }
 
 func (b *blockMethods) getBlockHash(_ context.Context, c *call) (any, error) {
-	height := c.integer(0, 0, -1<<31, 1<<31-1)
+	height := c.whole(0, 0, math.MinInt32, math.MaxInt32, codeMisc)
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -52,7 +53,7 @@ type txOutJSON struct {
 }
 
 func (m *coinMethods) getTxOut(_ context.Context, c *call) (any, error) {
-	op := wire.OutPoint{Hash: c.hash(0), Index: uint32(c.integer(1, 0, 0, 1<<32-1))}
+	op := wire.OutPoint{Hash: c.hash(0), Index: uint32(c.whole(1, 0, 0, math.MaxUint32, codeMisc))}
 	withPool := c.flag(2, true)
 	if c.err != nil {
 		return nil, c.err

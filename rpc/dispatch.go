@@ -52,13 +52,14 @@ type table struct {
 	methods map[string]*method
 	metrics *Metrics
 	now     func() time.Time
+	serving context.Context // ends when the server stops
 
 	mu     sync.Mutex // guards the rest
 	active map[*call]time.Time
 }
 
-func newTable(m *Metrics, now func() time.Time) *table {
-	return &table{methods: map[string]*method{}, metrics: m, now: now, active: map[*call]time.Time{}}
+func newTable(m *Metrics, now func() time.Time, serving context.Context) *table {
+	return &table{methods: map[string]*method{}, metrics: m, now: now, serving: serving, active: map[*call]time.Time{}}
 }
 
 func (t *table) add(list ...*method) {
@@ -99,7 +100,7 @@ func (t *table) run(ctx context.Context, m *method, req *request, ws *wsClient, 
 	if err != nil {
 		return nil, err
 	}
-	c := &call{method: m, params: params, ws: ws}
+	c := &call{method: m, params: params, ws: ws, serving: t.serving}
 	t.begin(c, started)
 	defer t.end(c)
 	result, runErr := m.run(ctx, c)
@@ -146,11 +147,15 @@ func (m *method) arrange(raw json.RawMessage) ([]json.RawMessage, *Error) {
 	}
 	copy(params, given)
 	for i := range params {
-		if kindOf(params[i]) == kindNull {
-			params[i] = nil
-		}
-		if params[i] == nil && m.params[i].required() {
+		p := &m.params[i]
+		switch {
+		case params[i] == nil && p.required():
 			return nil, m.wrongCount()
+		case kindOf(params[i]) != kindNull:
+		case p.required():
+			return nil, fail(codeType, "Wrong type passed: position %d (%s): JSON value of type null; want %s", i+1, p.mainName(), p.want)
+		default:
+			params[i] = nil
 		}
 	}
 	return params, nil

@@ -76,6 +76,8 @@ type nextBlockJSON struct {
 
 type miningInfoJSON struct {
 	Blocks        int32         `json:"blocks"`
+	BlockWeight   *int64        `json:"currentblockweight,omitempty"` // of the last template
+	BlockTxs      *int          `json:"currentblocktx,omitempty"`
 	Bits          string        `json:"bits"`
 	Difficulty    realNumber    `json:"difficulty"`
 	Target        string        `json:"target"`
@@ -89,17 +91,21 @@ type miningInfoJSON struct {
 func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 	best, next := m.chain.Best(), m.chain.Next()
 	at := max(uint32(m.now().Unix()), next.MinTime)
-	bits := next.Bits(at)
-	return miningInfoJSON{
+	bits, pool := next.Bits(at), m.pool.Info()
+	out := miningInfoJSON{
 		Blocks:        best.Height,
 		Bits:          fmt.Sprintf("%08x", best.Header.Bits),
 		Difficulty:    realNumber(consensus.Difficulty(best.Header.Bits)),
 		Target:        targetHex(best.Header.Bits),
 		NetworkHashPS: m.hashRate(&best),
-		PooledTx:      m.pool.Info().Count,
+		PooledTx:      pool.Count,
 		Chain:         chainName(m.chain.Params()),
 		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
-	}, nil
+	}
+	if pool.TemplateWeight > 0 {
+		out.BlockWeight, out.BlockTxs = &pool.TemplateWeight, &pool.TemplateTxs
+	}
+	return out, nil
 }
 
 // hashRateBlocks is the number of blocks over which hashes per second are

@@ -215,13 +215,13 @@ func (f *fixture) settle(hash []byte) {
 func TestMiningInfo(t *testing.T) {
 	f := newFixture(t)
 	story(f)
-	f.pool.info.Count = 5
+	f.pool.info.Count, f.pool.info.TemplateWeight, f.pool.info.TemplateTxs = 5, 4000, 2
 	var got map[string]json.RawMessage
 	if err := json.Unmarshal(f.get("getmininginfo", `[]`), &got); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"blocks": "3", "pooledtx": "5", "chain": `"test"`, "bits": `"207fffff"`, "warnings": `""`,
+		"blocks": "3", "currentblockweight": "4000", "currentblocktx": "2", "pooledtx": "5", "chain": `"test"`, "bits": `"207fffff"`, "warnings": `""`,
 		"next": `{"height":4,"bits":"207fffff","difficulty":4.656542373906925e-10,"target":"7fffff0000000000000000000000000000000000000000000000000000000000"}`,
 	} {
 		if string(got[key]) != want {
@@ -232,5 +232,21 @@ func TestMiningInfo(t *testing.T) {
 	span := f.Block("b3").Header.Timestamp.Sub(f.Block("genesis").Header.Timestamp).Seconds()
 	if want, _ := realNumber(6 / span).MarshalJSON(); string(got["networkhashps"]) != string(want) {
 		t.Errorf("networkhashps: got %s, want %s", got["networkhashps"], want)
+	}
+}
+
+// A block that was handed over is taken in, even if who brought it leaves.
+func TestSubmitBlockOfLeavingCaller(t *testing.T) {
+	f := newFixture(t)
+	story(f)
+	block := f.make()
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	req := request{method: "submitblock", params: json.RawMessage(`["` + blockHex(block) + `"]`)}
+	if result, err := f.server.table.call(gone, &req, nil); result != nil || err != nil {
+		t.Fatalf("submitblock: %v, %v", result, err)
+	}
+	if got := f.Chain.Best().Hash; got != block.Hash {
+		t.Errorf("best block is %v, want %v", got, block.Hash)
 	}
 }

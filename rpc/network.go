@@ -253,7 +253,7 @@ func (n *networkMethods) addNode(_ context.Context, c *call) (any, error) {
 	case "onetry":
 		err = p.Connect(node)
 	default:
-		return nil, fail(codeInvalidParam, "command is '%.40s', want add, remove or onetry", command)
+		return nil, fail(codeMisc, "command is '%.40s', want add, remove or onetry", command)
 	}
 	return nil, peerError(node, err)
 }

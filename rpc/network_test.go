@@ -65,7 +65,7 @@ func TestPeerCommands(t *testing.T) {
 			f.fails(c.method, c.params, code, "")
 		}
 	}
-	f.fails("addnode", `["n:1", "marry"]`, codeInvalidParam, "command is 'marry', want add, remove or onetry")
+	f.fails("addnode", `["n:1", "marry"]`, codeMisc, "command is 'marry', want add, remove or onetry")
 	f.fails("disconnectnode", `["n:1", 4]`, codeInvalidParams, "Only one of address and nodeid should be provided.")
 	f.fails("disconnectnode", `[]`, codeInvalidParams, "Only one of")
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,10 @@ type call struct {
 	params []json.RawMessage // in the order of the table; nil: not given
 	ws     *wsClient         // nil over HTTP
 	err    error
+
+	// serving ends when the server stops, and not when the caller leaves: a
+	// change of the chain that has begun goes on to its end.
+	serving context.Context
 }
 
 // has reports whether parameter i was given.
@@ -73,6 +78,12 @@ func (c *call) flag(i int, fallback bool) bool {
 
 // integer reads a whole number within [low, high].
 func (c *call) integer(i int, fallback, low, high int64) int64 {
+	return c.whole(i, fallback, low, high, codeInvalidParam)
+}
+
+// whole is integer with the code for a number out of range: codeMisc where
+// it does not fit the type that Bitcoin Core reads it into.
+func (c *call) whole(i int, fallback, low, high int64, code int) int64 {
 	var n json.Number
 	if !c.read(i, kindNumber, &n) {
 		return fallback
@@ -83,7 +94,7 @@ func (c *call) integer(i int, fallback, low, high int64) int64 {
 		return fallback
 	}
 	if v < low || v > high {
-		c.fault(codeInvalidParam, "%s is %d, want %d to %d", c.name(i), v, low, high)
+		c.fault(code, "JSON integer out of range: %s is %d, want %d to %d", c.name(i), v, low, high)
 		return fallback
 	}
 	return v
@@ -98,7 +109,7 @@ func (c *call) verbosity(i int, fallback int) int {
 		}
 		return 0
 	}
-	return int(c.integer(i, int64(fallback), math.MinInt32, math.MaxInt32))
+	return int(c.whole(i, int64(fallback), math.MinInt32, math.MaxInt32, codeMisc))
 }
 
 // hash reads a block hash or a transaction id.

@@ -23,7 +23,7 @@ func TestBadParameters(t *testing.T) {
 		{"getblock", `[]`, codeMisc, "getblock \"blockhash\" ( verbosity )"},
 		{"getblock", `[` + genesis + `, 1, 2]`, codeMisc, "Arguments:"},
 		{"getblockcount", `[1]`, codeMisc, "Returns the height"},
-		{"getblock", `[null]`, codeMisc, "Arguments:"},
+		{"getblock", `[null]`, codeType, "position 1 (blockhash): JSON value of type null"},
 		{"getblock", `{"hash": ` + genesis + `}`, codeInvalidParam, "Unknown named parameter hash"},
 		{"getblock", `{"args": [` + genesis + `], "blockhash": ` + genesis + `}`, codeInvalidParam, "Parameter blockhash specified twice"},
 		{"getblock", `{"verbosity": 1, "verbose": 1, "blockhash": ` + genesis + `}`, codeInvalidParam, "specified twice"},
@@ -40,9 +40,9 @@ func TestBadParameters(t *testing.T) {
 		{"getblock", `[` + genesis + `, "1"]`, codeType, "position 2 (verbosity): JSON value of type string is not of expected type number"},
 		{"getblock", `[` + genesis + `, 1.5]`, codeMisc, "JSON integer out of range: verbosity is 1.5"},
 		{"getblockhash", `[1]`, codeInvalidParam, "Block height out of range: height is 1, want 0 to 0"},
-		{"getblockhash", `[4294967296]`, codeInvalidParam, "height is 4294967296"},
+		{"getblockhash", `[4294967296]`, codeMisc, "JSON integer out of range: height is 4294967296"},
 		{"getblockhash", `[1e99]`, codeMisc, "JSON integer out of range"},
-		{"gettxout", `[` + id + `, -1]`, codeInvalidParam, "n is -1, want 0 to 4294967295"},
+		{"gettxout", `[` + id + `, -1]`, codeMisc, "n is -1, want 0 to 4294967295"},
 		{"gettxout", `[` + id + `, 0, 1]`, codeType, "position 3 (include_mempool)"},
 
 		// Amounts.

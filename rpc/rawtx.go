@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -66,7 +68,7 @@ func (m *rawTxMethods) methods() []*method {
 		},
 		{
 			name: "testmempoolaccept", area: area, run: m.testMempoolAccept,
-			params:  []param{{name: "rawtxs", want: "array of up to 25 strings, hex", help: "Transactions; each is judged alone."}, maxFeeRate},
+			params:  []param{{name: "rawtxs", want: "array of up to 25 strings, hex", help: "Transactions, parents before children; each may spend what those before it pay."}, maxFeeRate},
 			summary: "Says whether the mempool would take transactions. It changes nothing.",
 			result:  "An array of {txid, wtxid, allowed, vsize, fees, reject-reason, reject-details}.",
 		},
@@ -297,10 +299,16 @@ func testResult(tx *consensus.Tx, r *TestResult, limit Amount) (testResultJSON, 
 		return out, nil
 	}
 	out.Allowed, out.VSize = true, r.VSize
-	rate := Amount(0)
-	if r.VSize > 0 {
-		rate = Amount(r.Fee * 1000 / r.VSize)
-	}
-	out.Fees = &testFees{Amount(r.Fee), rate, []string{out.WTxID}}
+	out.Fees = &testFees{Amount(r.Fee), feeRate(r.Fee, r.VSize), []string{out.WTxID}}
 	return out, nil
+}
+
+// feeRate is what fee pays per 1,000 of vsize virtual bytes, rounded down.
+func feeRate(fee, vsize int64) Amount {
+	hi, lo := bits.Mul64(uint64(fee), 1000)
+	if hi >= uint64(vsize) {
+		return math.MaxInt64
+	}
+	rate, _ := bits.Div64(hi, lo, uint64(vsize))
+	return Amount(min(rate, math.MaxInt64))
 }

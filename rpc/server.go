@@ -94,7 +94,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.notifier = newNotifier(cfg.Metrics, cfg.Chain.Best().Hash)
-	s.table = newTable(s.metrics, s.now)
+	s.table = newTable(s.metrics, s.now, s.stopping)
 	s.shape = &shaper{address: p.Address, chain: cfg.Chain}
 	s.table.add(methodsOf(&cfg, s)...)
 	return s, nil

@@ -63,7 +63,7 @@ func blockVerdict(err error) (any, error) {
 	return v.reason, nil
 }
 
-func (m *miningMethods) submitBlock(ctx context.Context, c *call) (any, error) {
+func (m *miningMethods) submitBlock(_ context.Context, c *call) (any, error) {
 	text := c.text(0, "")
 	if c.err != nil {
 		return nil, c.err
@@ -84,7 +84,7 @@ func (m *miningMethods) submitBlock(ctx context.Context, c *call) (any, error) {
 			return "duplicate-inconclusive", nil
 		}
 	}
-	result, err := m.chain.AcceptBlock(ctx, block)
+	result, err := m.chain.AcceptBlock(c.serving, block)
 	if err != nil {
 		return blockVerdict(err)
 	}

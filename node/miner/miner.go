@@ -116,12 +116,6 @@ type Status struct {
 	Threads  int
 	HashRate float64 // hashes per second, of the last round that took long enough to tell
 	Found    uint64  // blocks that became the best one, since the start
-
-	// Of the last template, as Bitcoin Core's getmininginfo shows; without
-	// the coinbase. Templated is false before the first.
-	Templated   bool
-	BlockWeight int64
-	BlockTxs    int
 }
 
 // Status returns what the miner does now.
@@ -197,10 +191,7 @@ func (m *Miner) step(ctx context.Context, moved <-chan struct{}) error {
 		sleep(ctx, wait, moved)
 		return nil
 	}
-	m.update(func(s *Status) {
-		s.Mining, s.Reason, s.Threads = true, "", m.cfg.Threads
-		s.Templated, s.BlockWeight, s.BlockTxs = true, t.Weight, len(t.Txs)
-	})
+	m.update(func(s *Status) { s.Mining, s.Reason, s.Threads = true, "", m.cfg.Threads })
 	m.metrics.mining.Set(1)
 	m.metrics.templates.Inc()
 	b := m.round(ctx, t, moved)
