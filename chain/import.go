@@ -1,135 +1,241 @@
 package chain
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params/scan"
 )
 
+// Bounds of what an import remembers of blocks whose parent has not come yet.
+const (
+	maxWaiting     = 1 << 19  // blocks; about 100 bytes each
+	maxWaitingData = 64 << 20 // bytes of blocks that cannot be read again, or four of the largest
+)
+
 // ImportProgress says how far an import has come.
 type ImportProgress struct {
-	BytesRead int64 // of the stream
-	Blocks    int   // records seen
+	BytesRead int64 // of the stream that is read now
+	Blocks    int   // frames seen
 	Accepted  int   // of them new and now on the best branch or stored beside it
 	Known     int   // of them here before
 	Refused   int   // of them breaking a rule
+	Waiting   int   // of them without a known parent so far
 	Height    int32 // of the best block
 }
 
-// Import reads framed blocks from r and accepts them in that order. A frame
-// is the chain's magic (4 bytes), the length of the block (4 bytes,
-// little-endian) and the block, as in Bitcoin's blk files and bootstrap.dat;
-// zero bytes between frames are passed over. report, if not nil, is called
-// after each block.
+// ImportSource is a stream of framed blocks.
+type ImportSource struct {
+	Name string
+	R    io.Reader
+
+	// At reads the bytes of R again, until the import of all sources has
+	// ended. nil: they cannot be read again.
+	At io.ReaderAt
+}
+
+// Importer reads streams of blocks, one after the other. Blocks may come in
+// any order: of those that come before their parents it remembers where they
+// lie. Not safe for concurrent use.
+type Importer struct {
+	c        *Chain
+	report   func(ImportProgress)
+	progress ImportProgress
+	waiting  map[chainhash.Hash][]waitingBlock // by parent
+	data     int64                             // bytes in waitingBlock.raw
+}
+
+// waitingBlock is a block whose parent has not come yet.
+type waitingBlock struct {
+	hash chainhash.Hash
+	from *ImportSource
+	at   int64
+	size int64
+	raw  []byte // where from cannot be read again
+}
+
+// NewImporter returns an importer. report, if not nil, is called after each
+// frame.
+func (c *Chain) NewImporter(report func(ImportProgress)) *Importer {
+	if report == nil {
+		report = func(ImportProgress) {}
+	}
+	return &Importer{c: c, report: report, waiting: make(map[chainhash.Hash][]waitingBlock)}
+}
+
+// Import reads framed blocks from r, which can be read again where it is an
+// io.ReaderAt too. See Importer.Read.
+func (c *Chain) Import(ctx context.Context, r io.Reader, report func(ImportProgress)) (ImportProgress, error) {
+	at, _ := r.(io.ReaderAt)
+	im := c.NewImporter(report)
+	err := im.Read(ctx, ImportSource{Name: "stream", R: r, At: at})
+	return im.Progress(), err
+}
+
+// Progress returns what was done so far.
+func (im *Importer) Progress() ImportProgress { return im.progress }
+
+// Read accepts the blocks of one source. See frameReader for its format.
+// Blocks that are here already are passed over by the hash of their header.
 //
 // A block that breaks a rule is counted and passed over. Damage in the
 // stream, a stream of another chain and errors that allow no decision end
 // the import; what was accepted stays.
-func (c *Chain) Import(ctx context.Context, r io.Reader, report func(ImportProgress)) (ImportProgress, error) {
-	var p ImportProgress
-	in := &frameReader{r: bufio.NewReaderSize(r, 1<<20), magic: c.p.Network.Magic, limit: c.p.Limits.BlockSerialized}
+func (im *Importer) Read(ctx context.Context, src ImportSource) error {
+	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized)
+	im.progress.BytesRead = 0
 	for {
-		raw, err := in.next()
-		p.BytesRead = in.offset
+		fr, err := in.next()
 		if errors.Is(err, io.EOF) {
-			return p, nil
+			im.progress.BytesRead = in.offset
+			return nil
 		}
+		if err == nil {
+			im.progress.Blocks++
+			err = im.frame(ctx, &src, in, fr)
+		}
+		im.progress.BytesRead = in.offset
+		im.progress.Height = im.c.Best().Height
 		if err != nil {
-			return p, err
+			return fmt.Errorf("block %d, before byte %d: %w", im.progress.Blocks, in.offset, err)
 		}
-		if err := c.importOne(ctx, raw, &p); err != nil {
-			return p, fmt.Errorf("block %d of the stream, ending at byte %d: %w", p.Blocks, in.offset, err)
-		}
-		p.Height = c.Best().Height
-		if report != nil {
-			report(p)
-		}
+		im.report(im.progress)
 	}
 }
 
-func (c *Chain) importOne(ctx context.Context, raw []byte, p *ImportProgress) error {
-	p.Blocks++
-	msg, err := scan.DecodeBlock(raw, &c.p.Limits)
+// frame decides by its header what to do with a block.
+func (im *Importer) frame(ctx context.Context, src *ImportSource, in *frameReader, fr frame) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	header, err := scan.DecodeHeader(fr.header[:])
 	if err != nil {
 		return err
 	}
-	b := consensus.NewBlock(msg)
-	result, err := c.AcceptBlock(ctx, b)
+	hash := header.BlockHash()
+	im.c.mu.RLock()
+	known, parent := im.c.index[hash], im.c.index[header.PrevBlock]
+	have := known != nil && known.status&statusData != 0
+	im.c.mu.RUnlock()
 	switch {
-	case consensus.AsRule(err) != nil:
-		p.Refused++
-		c.log.Info("imported block refused", "hash", b.Hash, "err", err)
-	case err != nil:
+	case have:
+		im.progress.Known++
+		return in.skip(fr)
+	case known == nil && parent == nil:
+		if err := consensus.CheckHeader(&header, im.c.p); err != nil {
+			im.refused(hash, err)
+			return in.skip(fr)
+		}
+		return im.wait(src, in, fr, hash, header.PrevBlock)
+	}
+	raw, err := in.body(fr)
+	if err != nil {
 		return err
-	case result == ResultDuplicate:
-		p.Known++
-	default:
-		p.Accepted++
+	}
+	return im.accept(ctx, hash, raw)
+}
+
+// wait remembers a block until its parent has come.
+func (im *Importer) wait(src *ImportSource, in *frameReader, fr frame, hash, parent chainhash.Hash) error {
+	for _, w := range im.waiting[parent] {
+		if w.hash == hash {
+			im.progress.Known++
+			return in.skip(fr)
+		}
+	}
+	w := waitingBlock{hash: hash, from: src, at: fr.at, size: fr.size}
+	if im.progress.Waiting >= maxWaiting {
+		return fmt.Errorf("more than %d blocks come before their parents; import the files that hold the parents first", maxWaiting)
+	}
+	if src.At == nil {
+		if im.data += fr.size; im.data > max(maxWaitingData, 4*im.c.p.Limits.BlockSerialized) {
+			return fmt.Errorf("more than %d bytes of blocks come before their parents, and %s cannot be read twice; unpack it into a file", im.data-fr.size, src.Name)
+		}
+		var err error
+		if w.raw, err = in.body(fr); err != nil {
+			return err
+		}
+	} else if err := in.skip(fr); err != nil {
+		return err
+	}
+	im.waiting[parent] = append(im.waiting[parent], w)
+	im.progress.Waiting++
+	return nil
+}
+
+// accept offers a block to the chain, and then those that waited for it.
+func (im *Importer) accept(ctx context.Context, hash chainhash.Hash, raw []byte) error {
+	if err := im.offer(ctx, hash, raw); err != nil {
+		return err
+	}
+	for done := []chainhash.Hash{hash}; len(done) > 0; done = done[1:] {
+		children := im.waiting[done[0]]
+		if len(children) == 0 {
+			continue
+		}
+		if _, ok := im.c.Lookup(done[0]); !ok {
+			continue // not even its header is good
+		}
+		delete(im.waiting, done[0])
+		im.progress.Waiting -= len(children)
+		for _, w := range children {
+			raw, err := im.load(w)
+			if err != nil {
+				return err
+			}
+			if err := im.offer(ctx, w.hash, raw); err != nil {
+				return err
+			}
+			im.report(im.progress)
+			done = append(done, w.hash)
+		}
 	}
 	return nil
 }
 
-// frameReader cuts a stream into blocks.
-type frameReader struct {
-	r      *bufio.Reader
-	magic  [4]byte
-	limit  int64
-	offset int64 // bytes consumed
+func (im *Importer) load(w waitingBlock) ([]byte, error) {
+	if w.raw != nil {
+		im.data -= w.size
+		return w.raw, nil
+	}
+	raw := make([]byte, w.size)
+	if _, err := w.from.At.ReadAt(raw, w.at); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read block %v of %s again: %w", w.hash, w.from.Name, err)
+	}
+	return raw, nil
 }
 
-// next returns the next block, or io.EOF at the end of the stream.
-func (f *frameReader) next() ([]byte, error) {
-	var head [8]byte
-	if err := f.skipZeros(); err != nil {
-		return nil, err
-	}
-	at := f.offset
-	if err := f.read(head[:]); err != nil {
-		return nil, fmt.Errorf("frame at byte %d is cut off: %w", at, err)
-	}
-	if !bytes.Equal(head[:4], f.magic[:]) {
-		return nil, fmt.Errorf("byte %d: found %x where a frame has to begin with this chain's magic %x; is the file of another chain?", at, head[:4], f.magic)
-	}
-	size := int64(binary.LittleEndian.Uint32(head[4:]))
-	if size > f.limit {
-		return nil, fmt.Errorf("frame at byte %d announces a block of %d bytes, the largest valid one takes %d", at, size, f.limit)
-	}
-	// The buffer grows with what arrives, not with what is announced.
-	var raw bytes.Buffer
-	n, err := io.CopyN(&raw, f.r, size)
-	f.offset += n
+// offer gives one block to the chain.
+func (im *Importer) offer(ctx context.Context, hash chainhash.Hash, raw []byte) error {
+	msg, err := scan.DecodeBlock(raw, &im.c.p.Limits)
 	if err != nil {
-		return nil, fmt.Errorf("frame at byte %d announces %d bytes, the stream ends after %d", at, size, n)
+		return fmt.Errorf("block %v: %w", hash, err)
 	}
-	return raw.Bytes(), nil
+	b := consensus.NewBlock(msg)
+	if b.Hash != hash {
+		return fmt.Errorf("block %v is %v when it is read again: the file changed", hash, b.Hash)
+	}
+	result, err := im.c.AcceptBlock(ctx, b)
+	switch {
+	case consensus.AsRule(err) != nil:
+		im.refused(hash, err)
+	case err != nil:
+		return fmt.Errorf("block %v: %w", hash, err)
+	case result == ResultDuplicate:
+		im.progress.Known++
+	default:
+		im.progress.Accepted++
+	}
+	im.progress.Height = im.c.Best().Height
+	return nil
 }
 
-// skipZeros passes over padding. io.EOF at the end of the stream.
-func (f *frameReader) skipZeros() error {
-	for {
-		b, err := f.r.ReadByte()
-		if err != nil {
-			return err
-		}
-		if b != 0 || f.magic[0] == 0 {
-			return f.r.UnreadByte()
-		}
-		f.offset++
-	}
-}
-
-func (f *frameReader) read(b []byte) error {
-	n, err := io.ReadFull(f.r, b)
-	f.offset += int64(n)
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+func (im *Importer) refused(hash chainhash.Hash, err error) {
+	im.progress.Refused++
+	im.c.log.Info("imported block refused", "hash", hash, "err", err)
 }

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"io"
@@ -139,19 +138,29 @@ func FuzzDecodeRow(f *testing.F) {
 
 func FuzzFrames(f *testing.F) {
 	magic := [4]byte{0xf9, 0xbe, 0xb4, 0xd9}
-	frame := append(magic[:], 3, 0, 0, 0, 'a', 'b', 'c')
+	frame := append(append(magic[:], 90, 0, 0, 0), bytes.Repeat([]byte("ab"), 45)...)
 	f.Add(frame)
 	f.Add(append([]byte{0, 0}, append(frame, frame...)...))
 	f.Add(append(magic[:], 0xff, 0xff, 0xff, 0xff))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := &frameReader{r: bufio.NewReader(bytes.NewReader(b)), magic: magic, limit: 1000}
+		in := newFrameReader(bytes.NewReader(b), magic, 1000)
 		for {
-			raw, err := in.next()
+			fr, err := in.next()
 			if err == io.EOF && in.offset != int64(len(b)) {
 				t.Fatalf("end of stream after %d of %d bytes", in.offset, len(b))
 			}
 			if err != nil {
 				return
+			}
+			if fr.size%2 == 1 {
+				if err := in.skip(fr); err != nil {
+					t.Fatalf("skip a frame that is there: %v", err)
+				}
+				continue
+			}
+			raw, err := in.body(fr)
+			if err != nil || int64(len(raw)) != fr.size || !bytes.Equal(raw, b[fr.at:fr.at+fr.size]) {
+				t.Fatalf("%d bytes of a frame of %d: %v", len(raw), fr.size, err)
 			}
 			if len(raw) > 1000 {
 				t.Fatalf("frame of %d bytes, limit 1000", len(raw))
