@@ -146,6 +146,10 @@ const (
 	maxDBCache = 256 << 20
 )
 
+// checkedTxs is how many transactions that the pool checked are remembered,
+// so that their block need not check them again.
+const checkedTxs = 200_000
+
 func (n *Node) cacheSplit() (coins, database int64) {
 	total := int64(n.opts.Config.DBCache) << 20
 	database = min(total/dbShare, maxDBCache)
@@ -174,7 +178,7 @@ func (n *Node) openStore(context.Context) error {
 
 func (n *Node) openChain(ctx context.Context) error {
 	coins, _ := n.cacheSplit()
-	n.checker = sigcheck.New(sigcheck.Config{Workers: n.opts.Config.Par})
+	n.checker = sigcheck.New(sigcheck.Config{Workers: n.opts.Config.Par, CacheEntries: checkedTxs})
 	c, err := chain.New(ctx, chain.Config{
 		Params:     n.opts.Params,
 		Store:      n.store,
