@@ -16,21 +16,25 @@ type allowance struct {
 }
 
 // allowances returns the bounds per message type. They are generous: only
-// what no honest peer does exceeds them, and ends the session. Types that
-// answer a request are bounded by the requests as well.
+// what no honest peer does exceeds them, and ends the session. Headers,
+// transactions and blocks have no rate: those that were asked for are
+// bounded by the requests and may come as fast as they can be judged, the
+// others by unaskedAllowance. Requests follow that pace, since each block
+// that is judged may let one more be asked for; their bound is the queue of
+// what was not given yet (serveQueue).
 func allowances() map[message.Type]allowance {
 	return map[message.Type]allowance{
 		message.TypePing:       {1, 20},
 		message.TypePong:       {1, 20},
 		message.TypeGetPeers:   {0.02, 5},
 		message.TypePeers:      {0.05, 10},
-		message.TypeGetHeaders: {10, 200},
-		message.TypeHeaders:    {20, 400},
+		message.TypeGetHeaders: {500, 2000},
+		message.TypeHeaders:    {perSecond: rate.Inf},
 		message.TypeInv:        {50, 500},
-		message.TypeGetData:    {100, 1000},
-		message.TypeNotFound:   {100, 1000},
-		message.TypeTx:         {5000, 20000},
-		message.TypeBlock:      {2000, 8000},
+		message.TypeGetData:    {perSecond: rate.Inf},
+		message.TypeNotFound:   {500, 2000},
+		message.TypeTx:         {perSecond: rate.Inf},
+		message.TypeBlock:      {perSecond: rate.Inf},
 	}
 }
 
