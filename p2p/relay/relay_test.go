@@ -138,6 +138,88 @@ func TestTrackerBounds(t *testing.T) {
 	}
 }
 
+// Peers that announce much and send nothing do not keep others from being
+// asked: within a few time-outs they are asked for one at a time.
+func TestTrackerSilentPeers(t *testing.T) {
+	const most = 1000 // requests under way
+	tr := NewTracker(TrackerConfig{})
+	for p := range int64(20) {
+		for i := range 4000 {
+			tr.Announced(1+p, id(int(p)*4000+i))
+		}
+	}
+	tr.Assign(start, most)
+	if tr.UnderWay() != most {
+		t.Fatalf("%d under way, want %d", tr.UnderWay(), most)
+	}
+	tr.Announced(99, id(1_000_000))
+	now := start.Add(5 * time.Second)
+	rs, _ := tr.Assign(now, most)
+	if !slices.ContainsFunc(rs, func(r Request) bool { return r.Peer == 99 }) {
+		t.Error("the peer that announces little waits for those that never send")
+	}
+	for range 8 {
+		now = now.Add(5 * time.Second)
+		tr.Assign(now, most-tr.UnderWay())
+	}
+	if got := tr.UnderWay(); got != 20 {
+		t.Errorf("%d are asked of 20 silent peers, want one of each", got)
+	}
+	for p := range int64(20) {
+		for h, it := range tr.items { // one delivers all it is asked for
+			if it.peer == 1+p && p == 0 {
+				tr.Received(1, h)
+			}
+		}
+	}
+	rs, _ = tr.Assign(now, most-tr.UnderWay())
+	if len(rs) != 1 || rs[0].Peer != 1 || len(rs[0].WTxIDs) != 2 {
+		t.Errorf("asked %v of the peer that delivered one, want two", rs)
+	}
+}
+
+// Transactions that keep being announced and not found do not keep other
+// requests from timing out.
+func TestTrackerNotFoundAgainAndAgain(t *testing.T) {
+	tr := NewTracker(TrackerConfig{})
+	tr.Announced(1, id(0))
+	tr.Announced(1, id(1))
+	tr.Assign(start, 10)
+	tr.Announced(2, id(2))
+	now := start
+	for i := range 20 {
+		now = now.Add(time.Second)
+		tr.NotFound(1, id(i%2))
+		tr.Announced(1, id(i%2))
+		_, late := tr.Assign(now, 10)
+		if len(late) > 0 {
+			if at := now.Sub(start); at != 6*time.Second || !slices.Equal(late, []int64{2}) {
+				t.Errorf("%v late after %s, want [2] after 6s", late, at)
+			}
+			return
+		}
+	}
+	t.Error("a request never timed out")
+}
+
+// What others deliver leaves nothing behind with a peer that is not asked.
+func TestTrackerForgetsWhatOthersDeliver(t *testing.T) {
+	tr := NewTracker(TrackerConfig{MaxAnnounced: 10, MaxAsked: 1})
+	tr.Announced(1, id(-1)) // never sent
+	tr.Assign(start, 1)
+	for i := range 10_000 {
+		tr.Announced(1, id(i))
+		tr.Announced(2, id(i))
+		tr.Assign(start, 1)
+		if !tr.Received(2, id(i)) {
+			t.Fatalf("%d was not asked of the peer that delivers", i)
+		}
+		if n := len(tr.peers[1].todo); n > 20 {
+			t.Fatalf("%d are left with the silent peer", n)
+		}
+	}
+}
+
 // Whatever happens, the counts stay those of the items, and everything that
 // some peer delivers when asked arrives or is forgotten in the end.
 func TestTrackerRandom(t *testing.T) {
@@ -187,6 +269,11 @@ func check(t *testing.T, seed uint64, tr *Tracker) {
 		}
 		if it.peer == 0 && len(it.announcers) == 0 {
 			t.Fatalf("seed %d: %s belongs to nobody", seed, h)
+		}
+		for _, p := range it.announcers {
+			if it.peer == 0 && !slices.Contains(tr.peers[p].todo, h) {
+				t.Fatalf("seed %d: %s will never be asked of peer %d", seed, h, p)
+			}
 		}
 	}
 	for p, st := range tr.peers {

@@ -12,21 +12,31 @@ import (
 // means its default.
 type TrackerConfig struct {
 	MaxAnnounced int           // transactions remembered per peer; 4,000
-	MaxAsked     int           // transactions asked of a peer at a time; 100
+	MaxAsked     int           // transactions asked of a peer at a time; 100. Halved by each that does not come
 	MaxPeers     int           // peers remembered per transaction; 8
 	Timeout      time.Duration // after which another peer is asked; 5 s
 }
 
-// Tracker decides which peer is asked for which transaction: the first
-// that announced it, and if it does not deliver in time the next. A
-// transaction that no announcer delivers is forgotten.
+// Tracker decides which peer is asked for which transaction: one that
+// announced it, and if it does not deliver in time another. A transaction
+// that no announcer delivers is forgotten.
+//
+// Peers take turns, and one that does not deliver is soon asked for one
+// transaction at a time: what some announce and never send must not keep
+// what others have from being asked for.
 type Tracker struct {
 	cfg   TrackerConfig
 	items map[chainhash.Hash]*item
 	peers map[int64]*trackerPeer
+	order []int64 // the peers, in the order of their turns
 
-	ready []chainhash.Hash // to be asked for, oldest first; may hold stale ones
-	asked []chainhash.Hash // asked for, oldest first; may hold stale ones
+	asked []asking // oldest first; may hold stale ones
+}
+
+// asking is a request under way. It is stale if since is not the item's.
+type asking struct {
+	hash  chainhash.Hash
+	since time.Time
 }
 
 type item struct {
@@ -38,6 +48,12 @@ type item struct {
 type trackerPeer struct {
 	announced int // items in which the peer stands
 	asked     int
+	share     int // how many it may be asked for at a time
+
+	// todo holds what the peer announced, oldest first: at least every item
+	// in which it waits as announcer and nobody is asked. May hold others,
+	// but is never longer than twice TrackerConfig.MaxAnnounced.
+	todo []chainhash.Hash
 }
 
 // Request tells to ask a peer for transactions.
@@ -72,8 +88,9 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 func (t *Tracker) Announced(id int64, h chainhash.Hash) bool {
 	p := t.peers[id]
 	if p == nil {
-		p = new(trackerPeer)
+		p = &trackerPeer{share: t.cfg.MaxAsked}
 		t.peers[id] = p
+		t.order = append(t.order, id)
 	}
 	it := t.items[h]
 	if it != nil && (it.peer == id || slices.Contains(it.announcers, id)) {
@@ -85,10 +102,12 @@ func (t *Tracker) Announced(id int64, h chainhash.Hash) bool {
 	if it == nil {
 		it = new(item)
 		t.items[h] = it
-		t.ready = append(t.ready, h)
 	}
 	it.announcers = append(it.announcers, id)
 	p.announced++
+	if it.peer == 0 {
+		t.toDo(id, h)
+	}
 	return true
 }
 
@@ -96,31 +115,47 @@ func (t *Tracker) Announced(id int64, h chainhash.Hash) bool {
 // and the peers that let a request time out (once for each).
 func (t *Tracker) Assign(now time.Time, room int) (requests []Request, late []int64) {
 	late = t.expire(now)
-	var again []chainhash.Hash
-	for i, h := range t.ready {
-		if room <= 0 {
-			again = append(again, t.ready[i:]...)
-			break
+	for progress := true; progress && room > 0; {
+		progress = false
+		for range len(t.order) {
+			id := t.order[0]
+			t.order = append(t.order[1:], id)
+			h, ok := t.take(id)
+			if !ok {
+				continue
+			}
+			t.items[h].since = now
+			t.asked = append(t.asked, asking{h, now})
+			requests = addRequest(requests, id, h)
+			progress = true
+			if room--; room == 0 {
+				break
+			}
 		}
+	}
+	return requests, late
+}
+
+// take hands a peer the oldest item that it has and nobody is asked for.
+func (t *Tracker) take(id int64) (chainhash.Hash, bool) {
+	p := t.peers[id]
+	for p.asked < p.share && len(p.todo) > 0 {
+		h := p.todo[0]
+		p.todo = p.todo[1:]
 		it := t.items[h]
 		if it == nil || it.peer != 0 {
 			continue
 		}
-		at := slices.IndexFunc(it.announcers, func(id int64) bool { return t.peers[id].asked < t.cfg.MaxAsked })
-		if at < 0 {
-			again = append(again, h)
+		i := slices.Index(it.announcers, id)
+		if i < 0 {
 			continue
 		}
-		id := it.announcers[at]
-		it.announcers = slices.Delete(it.announcers, at, at+1)
-		it.peer, it.since = id, now
-		t.peers[id].asked++
-		t.asked = append(t.asked, h)
-		requests = addRequest(requests, id, h)
-		room--
+		it.announcers = slices.Delete(it.announcers, i, i+1)
+		it.peer = id
+		p.asked++
+		return h, true
 	}
-	t.ready = again
-	return requests, late
+	return chainhash.Hash{}, false
 }
 
 func addRequest(rs []Request, id int64, h chainhash.Hash) []Request {
@@ -136,22 +171,40 @@ func addRequest(rs []Request, id int64, h chainhash.Hash) []Request {
 // expire takes requests that are too old from their peers.
 func (t *Tracker) expire(now time.Time) (late []int64) {
 	n := 0
-	for _, h := range t.asked {
-		it := t.items[h]
-		if it != nil && it.peer != 0 {
-			if now.Sub(it.since) < t.cfg.Timeout {
-				break
-			}
-			late = append(late, it.peer)
-			t.release(h, it)
+	for _, a := range t.asked {
+		if now.Sub(a.since) < t.cfg.Timeout {
+			break
 		}
 		n++
+		it := t.items[a.hash]
+		if it == nil || it.peer == 0 || !it.since.Equal(a.since) {
+			continue
+		}
+		late = append(late, it.peer)
+		p := t.peers[it.peer]
+		p.share = max(1, p.share/2)
+		t.release(a.hash, it)
 	}
 	t.asked = t.asked[n:]
 	return late
 }
 
-// release ends the request for h and lets the next announcer have it.
+// toDo lets a peer be asked for h when its turn comes.
+func (t *Tracker) toDo(id int64, h chainhash.Hash) {
+	p := t.peers[id]
+	if len(p.todo) >= 2*t.cfg.MaxAnnounced {
+		seen := make(map[chainhash.Hash]bool)
+		p.todo = slices.DeleteFunc(p.todo, func(h chainhash.Hash) bool {
+			it := t.items[h]
+			stale := it == nil || it.peer != 0 || seen[h] || !slices.Contains(it.announcers, id)
+			seen[h] = true
+			return stale
+		})
+	}
+	p.todo = append(p.todo, h)
+}
+
+// release ends the request for h and lets the other announcers have it.
 func (t *Tracker) release(h chainhash.Hash, it *item) {
 	if p := t.peers[it.peer]; p != nil {
 		p.asked--
@@ -162,7 +215,9 @@ func (t *Tracker) release(h chainhash.Hash, it *item) {
 		delete(t.items, h)
 		return
 	}
-	t.ready = append(t.ready, h)
+	for _, id := range it.announcers {
+		t.toDo(id, h)
+	}
 }
 
 // NotFound notes that a peer does not have what it was asked for.
@@ -180,6 +235,10 @@ func (t *Tracker) NotFound(id int64, h chainhash.Hash) bool {
 func (t *Tracker) Received(id int64, h chainhash.Hash) (solicited bool) {
 	it := t.items[h]
 	solicited = it != nil && it.peer == id
+	if solicited {
+		p := t.peers[id]
+		p.share = min(t.cfg.MaxAsked, 2*p.share)
+	}
 	t.Forget(h)
 	return solicited
 }
@@ -223,6 +282,7 @@ func (t *Tracker) RemovePeer(id int64) {
 		t.release(h, t.items[h])
 	}
 	delete(t.peers, id)
+	t.order = slices.DeleteFunc(t.order, func(o int64) bool { return o == id })
 }
 
 // Len returns how many transactions are wanted.
