@@ -34,7 +34,9 @@ func (c *Chain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (
 		}
 		n, err := c.acceptHeader(&headers[i])
 		if err != nil {
-			return last, fmt.Errorf("header %v: %w", headers[i].BlockHash(), err)
+			hash := headers[i].BlockHash()
+			c.faults.accepting(hash, 0, err, c.cfg.Now())
+			return last, fmt.Errorf("header %v: %w", hash, err)
 		}
 		last = c.info(n)
 	}
@@ -101,7 +103,8 @@ func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, er
 }
 
 // acceptBlock is AcceptBlock without the orphans that b may free.
-func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (Result, error) {
+func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Result, err error) {
+	defer func() { c.faults.accepting(b.Hash, result, err, c.cfg.Now()) }()
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

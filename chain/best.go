@@ -189,6 +189,7 @@ func (c *Chain) loadBody(n *node) (*consensus.Block, error) {
 	b, err := c.readBody(n)
 	var damage *store.DamageError
 	if errors.As(err, &damage) {
+		c.faults.note(n.hash, err, -1, c.cfg.Now())
 		c.loseBody(n)
 		return nil, errors.Join(errLost, err)
 	}

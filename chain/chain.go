@@ -54,13 +54,14 @@ type Chain struct {
 
 	change sync.Mutex
 	// Guarded by change:
-	orphans  orphans
+	orphans  *orphans
 	unlinked map[*node][]*node // children with bodies that wait for the key's ancestors' bodies
 
 	mu sync.RWMutex
 	// Guarded by mu:
 	index      map[chainhash.Hash]*node
 	best       []*node // by height; the last one is the tip
+	precious   int64   // calls of Precious so far
 	bestHeader *node
 	candidates map[*node]struct{} // linked, not failed, better than the tip
 	dirty      []*node            // index rows to write with the next flush
@@ -68,6 +69,7 @@ type Chain struct {
 	flush   flusher
 	events  events
 	failure failure
+	faults  faults
 }
 
 // New loads the chain from the store, finishes what an interrupted run left

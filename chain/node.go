@@ -44,6 +44,7 @@ type node struct {
 	txCount  int32                // known once the body was here
 	chainTxs int64                // 0 unless the bodies of it and of all ancestors were here
 	dirty    bool                 // row differs from the one on disk
+	precious int64                // number of the call of Precious that named it, the last if several; 0: none
 }
 
 // newNode makes the node of header on top of parent (nil for genesis).
@@ -144,11 +145,15 @@ func (n *node) state() State {
 }
 
 // better reports whether the branch of a is to be preferred to that of b:
-// more work, and of equal work the one whose body was stored first.
+// more work, and of equal work the one last called precious, else the one
+// whose body was stored first.
 // Chain.mu held.
 func better(a, b *node) bool {
 	if c := a.work.Cmp(b.work); c != 0 {
 		return c > 0
+	}
+	if a.precious != b.precious {
+		return a.precious > b.precious
 	}
 	if a.data.File != b.data.File {
 		return a.data.File < b.data.File
