@@ -11,6 +11,7 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/utxo"
 )
 
 // Chain is what the methods need of the chain. *chain.Chain is one.
@@ -38,6 +39,11 @@ type Chain interface {
 	CheckProposal(ctx context.Context, b *consensus.Block) error
 	Invalidate(ctx context.Context, hash chainhash.Hash) error
 	Reconsider(ctx context.Context, hash chainhash.Hash) error
+	Precious(ctx context.Context, hash chainhash.Hash) error
+
+	SummariseCoins(ctx context.Context, hashes utxo.SetHashes) (chain.CoinSet, error)
+	VerifyChain(ctx context.Context, level, depth int, report func(chain.VerifyProgress)) (chain.VerifyReport, error)
+	Explain(hash chainhash.Hash) chain.Explanation
 }
 
 // Errors of Mempool.Accept and in TestResult.Err that break no rule. They may

@@ -165,21 +165,6 @@ func TestCoins(t *testing.T) {
 	f.expect("gettxout", `["`+next.TxID.String()+`", 0]`, out(0, "49.99999500", "false"))
 	f.expect("gettxout", `["`+next.TxID.String()+`", 1]`, `null`)
 	f.expect("gettxout", `["`+next.TxID.String()+`", 0, false]`, `null`)
-
-	// Genesis, two coinbases left, and the payment's two outputs. Genesis pays
-	// to OP_RETURN and has no coins.
-	var info txOutSetJSON
-	if err := json.Unmarshal(f.get("gettxoutsetinfo", `[]`), &struct {
-		*txOutSetJSON
-		TotalAmount *json.Number `json:"total_amount"`
-	}{&info, new(json.Number)}); err != nil {
-		t.Fatal(err)
-	}
-	if info.TxOuts != 4 || info.Transactions != 3 || info.Height != 3 || info.BestBlock != best || info.BogoSize != 4*(bogoSize+34) {
-		t.Errorf("%+v", info)
-	}
-	f.expect("gettxoutsetinfo", `["none"]`, fmt.Sprintf(`{"height": 3, "bestblock": "%s", "txouts": 4, "bogosize": %d,
-		"total_amount": 150.00000000, "transactions": 3}`, best, 4*(bogoSize+34)))
 }
 
 func TestScanTxOutSet(t *testing.T) {

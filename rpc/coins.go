@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
-
-	"github.com/charterchain/charter/chain/consensus"
 )
 
 // coinMethods show unspent outputs.
@@ -30,16 +27,6 @@ func (m *coinMethods) methods() []*method {
 			},
 			summary: "Returns an unspent output.",
 			result:  "An object, or null where the output was spent or never was.",
-		},
-		{
-			name: "gettxoutsetinfo", area: "Blockchain", run: m.getTxOutSetInfo,
-			params: []param{
-				{name: "hash_type", want: "string", fallback: `"none"`, help: `Which hash over the set to add; this version has "none".`},
-				{name: "hash_or_height", want: "string or number", fallback: "the best block", help: "Another block; not supported by this version."},
-				{name: "use_index", want: "boolean", fallback: "true", help: "Not used: there is no index of past sets."},
-			},
-			summary: "Counts the unspent outputs. It reads all of them: this may take long.",
-			result:  "An object.",
 		},
 	}
 }
@@ -84,53 +71,5 @@ func (m *coinMethods) getTxOut(_ context.Context, c *call) (any, error) {
 	out.Confirmations = max(best.Height-coin.Height+1, 1)
 	out.Value, out.Coinbase = Amount(coin.Amount), coin.Coinbase
 	out.ScriptPubKey = m.shape.scriptPubKey(coin.Script)
-	return out, nil
-}
-
-type txOutSetJSON struct {
-	Height       int32  `json:"height"`
-	BestBlock    string `json:"bestblock"`
-	TxOuts       int64  `json:"txouts"`
-	BogoSize     int64  `json:"bogosize"`
-	TotalAmount  Amount `json:"total_amount"`
-	Transactions int64  `json:"transactions"`
-}
-
-// bogoSize is what Bitcoin Core counts for an output besides its script: a size
-// that no database changes.
-const bogoSize = 32 + 4 + 4 + 8 + 2
-
-func (m *coinMethods) getTxOutSetInfo(ctx context.Context, c *call) (any, error) {
-	hashType := c.text(0, "none")
-	c.flag(2, true)
-	if c.err != nil {
-		return nil, c.err
-	}
-	switch hashType {
-	case "none":
-	case "hash_serialized_3", "muhash":
-		return nil, fail(codeInvalidParam, "hash_type %q is not supported by this version; use \"none\"", hashType)
-	default:
-		return nil, fail(codeInvalidParam, "'%.40s' is not a valid hash_type", hashType)
-	}
-	if c.has(1) {
-		return nil, fail(codeInvalidParam, "hash_or_height is not supported by this version: only the set of the best block can be counted")
-	}
-	var out txOutSetJSON
-	var last chainhash.Hash
-	info, err := m.chain.EachCoin(ctx, func(op wire.OutPoint, coin consensus.Coin) error {
-		if out.TxOuts == 0 || op.Hash != last {
-			out.Transactions++
-			last = op.Hash
-		}
-		out.TxOuts++
-		out.BogoSize += bogoSize + int64(len(coin.Script))
-		out.TotalAmount += Amount(coin.Amount)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the unspent outputs: %w", err)
-	}
-	out.Height, out.BestBlock = info.Height, info.Hash.String()
 	return out, nil
 }

@@ -68,9 +68,9 @@ func TestBadParameters(t *testing.T) {
 		// The rest.
 		{"getrawmempool", `[true, true]`, codeInvalidParam, "Verbose results cannot contain mempool sequence values."},
 		{"getmempoolentry", `[` + id + `]`, codeAddressOrKey, "Transaction not in mempool"},
-		{"gettxoutsetinfo", `["muhash"]`, codeInvalidParam, "not supported by this version"},
+		{"gettxoutsetinfo", `["hash_serialized_3", 5]`, codeInvalidParam, "hash_serialized_3 hash type cannot be queried for a specific block"},
 		{"gettxoutsetinfo", `["md5"]`, codeInvalidParam, "'md5' is not a valid hash_type"},
-		{"gettxoutsetinfo", `["none", 5]`, codeInvalidParam, "hash_or_height is not supported"},
+		{"gettxoutsetinfo", `["none", 5]`, codeInvalidParam, "Querying specific block heights requires coinstatsindex"},
 		{"scantxoutset", `["dance"]`, codeInvalidParam, "Invalid action 'dance'"},
 		{"scantxoutset", `["start"]`, codeMisc, "scanobjects argument is required"},
 		{"scantxoutset", `["start", ["addr(x)"]]`, codeAddressOrKey, "scanobjects: element 0: address is not valid"},
@@ -142,6 +142,7 @@ func TestMethodList(t *testing.T) {
 		gettxout gettxoutsetinfo getrawtransaction decoderawtransaction decodescript sendrawtransaction testmempoolaccept getrawmempool
 		getmempoolinfo getmempoolentry submitblock getblocktemplate generatetoaddress generateblock getmininginfo getpeerinfo
 		getnetworkinfo getconnectioncount addnode disconnectnode setnetworkactive validateaddress invalidateblock reconsiderblock
+		preciousblock verifychain explainblock
 		scantxoutset stop uptime help getrpcinfo
 		authenticate notifyblocks stopnotifyblocks notifynewtransactions stopnotifynewtransactions`)
 	for _, name := range want {

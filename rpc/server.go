@@ -108,6 +108,8 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&blockchainMethods{cfg: cfg}).methods(),
 		(&blockMethods{chain: cfg.Chain, shape: shape}).methods(),
 		(&coinMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape}).methods(),
+		(&coinSetMethods{chain: cfg.Chain}).methods(),
+		(&verifyMethods{chain: cfg.Chain}).methods(),
 		(&scanMethods{chain: cfg.Chain}).methods(),
 		(&mempoolMethods{pool: cfg.Mempool}).methods(),
 		(&rawTxMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape}).methods(),
