@@ -214,6 +214,25 @@ func (s *syncer) announced(p *peer, hash chainhash.Hash) {
 // node has if that is nil or further on. While a request is unanswered the
 // next one waits.
 func (s *syncer) askHeaders(id int64, from *BlockInfo) {
+	s.mu.Lock()
+	sp := s.peers[id]
+	if sp == nil {
+		s.mu.Unlock()
+		return
+	}
+	if !sp.asked.IsZero() {
+		sp.again = true
+		s.mu.Unlock()
+		return
+	}
+	sp.asked, sp.retry = s.n.cfg.Now(), time.Time{}
+	sp.credits = min(sp.credits+1, maxHeaderCredits)
+	s.mu.Unlock()
+	sp.p.send(&message.GetHeaders{Locator: s.locator(from)})
+}
+
+// locator says from where on headers are wanted; see askHeaders.
+func (s *syncer) locator(from *BlockInfo) []chainhash.Hash {
 	best := s.chain.BestHeader()
 	start := best.Prev // so that the answer holds at least one header
 	if best.Height == 0 {
@@ -230,22 +249,7 @@ func (s *syncer) askHeaders(id int64, from *BlockInfo) {
 		genesis := locator[len(locator)-1]
 		locator = append(locator[:message.MaxLocator-1:message.MaxLocator-1], genesis)
 	}
-	s.mu.Lock()
-	sp := s.peers[id]
-	if sp == nil {
-		s.mu.Unlock()
-		return
-	}
-	if !sp.asked.IsZero() {
-		sp.again = true
-		s.mu.Unlock()
-		return
-	}
-	now := s.n.cfg.Now()
-	sp.asked, sp.retry = now, time.Time{}
-	sp.credits = min(sp.credits+1, maxHeaderCredits)
-	s.mu.Unlock()
-	sp.p.send(&message.GetHeaders{Locator: locator})
+	return locator
 }
 
 // checkHeaders ends sessions that do not answer requests for headers and
