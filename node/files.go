@@ -1,34 +1,14 @@
 package node
 
 import (
-	"bufio"
 	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
 
 // progressEvery is how often a long task says how far it is.
 const progressEvery = 10 * time.Second
-
-// decompress looks at how r begins and unpacks bzip2 and gzip.
-func decompress(r io.Reader) (io.Reader, error) {
-	in := bufio.NewReader(r)
-	head, err := in.Peek(3)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("BZh")):
-		return bzip2.NewReader(in), nil
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(in)
-	}
-	return in, nil
-}
 
 // savePool writes the waiting transactions for the next run.
 func (n *Node) savePool() error {

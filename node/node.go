@@ -38,6 +38,10 @@ type Options struct {
 	// BlockTime is the least time between blocks that this node mines, on
 	// chains where proof of work takes none.
 	BlockTime time.Duration
+
+	// FreeSpace says how many bytes may still be written below dir; nil: the
+	// system is asked.
+	FreeSpace func(dir string) (uint64, error)
 }
 
 // Node is a full node. New opens everything, Run lives, Close lets go.
@@ -46,6 +50,7 @@ type Node struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 
+	disk    *diskWatch
 	store   *store.Store
 	checker *sigcheck.Checker
 	chain   *chain.Chain
@@ -67,11 +72,14 @@ var errStopped = errors.New("stop was called")
 // New opens the data folder, the chain and all listeners. When a part
 // fails, those opened before are closed again. Close must be called.
 func New(ctx context.Context, opts Options) (_ *Node, err error) {
+	if opts.FreeSpace == nil {
+		opts.FreeSpace = freeSpace
+	}
 	n := &Node{opts: opts, log: opts.Log.With("pkg", "node"), registry: prometheus.NewRegistry()}
 	n.stopping, n.stop = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.Close())
+			err = errors.Join(repairable(err), n.Close())
 		}
 	}()
 	if err := opts.Params.Unsupported(); err != nil {
@@ -81,7 +89,7 @@ func New(ctx context.Context, opts Options) (_ *Node, err error) {
 		return nil, err
 	}
 	for _, open := range []func(context.Context) error{
-		n.openStore, n.openChain, n.openPool, n.openPeers, n.openMiner, n.openRPC, n.openMonitoring,
+		n.checkMachine, n.openStore, n.openChain, n.openPool, n.openPeers, n.openMiner, n.openRPC, n.openMonitoring,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -100,6 +108,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.chain.Run(ctx) })
 	g.Go(func() error { return n.pool.Run(ctx) })
+	g.Go(func() error { return n.disk.Run(ctx) })
 	for _, l := range n.http {
 		g.Go(func() error { return l.Run(ctx) })
 	}
@@ -109,11 +118,18 @@ func (n *Node) Run(ctx context.Context) error {
 		"height", n.chain.Best().Height, "dir", n.opts.Dir, "version", n.opts.Version)
 	err := g.Wait()
 	n.log.Info("node stops", "height", n.chain.Best().Height)
-	return errors.Join(err, n.savePool())
+	return errors.Join(repairable(err), n.savePool())
 }
 
-// live imports what the settings ask for, then joins the network and mines.
+// live connects what the last run, or a rebuild, left, imports what the
+// settings ask for, then joins the network and mines.
 func (n *Node) live(ctx context.Context) error {
+	if err := n.chain.CatchUp(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	if err := n.loadBlocks(ctx); err != nil {
 		return err
 	}
@@ -164,9 +180,13 @@ func (n *Node) openStore(context.Context) error {
 		Magic:    n.opts.Params.Network.Magic,
 		DBCache:  database,
 		MaxBlock: n.opts.Params.Limits.BlockSerialized,
-		Now:      n.opts.Now,
-		Log:      n.opts.Log,
-		Metrics:  store.NewMetrics(n.registry),
+
+		DropIndex:      n.opts.Config.Reindex,
+		DropChainstate: n.opts.Config.ReindexChainstate,
+
+		Now:     n.opts.Now,
+		Log:     n.opts.Log,
+		Metrics: store.NewMetrics(n.registry),
 	})
 	if err != nil {
 		return err
@@ -187,6 +207,8 @@ func (n *Node) openChain(ctx context.Context) error {
 		Log:        n.opts.Log,
 		Metrics:    chain.NewMetrics(n.registry),
 		CacheBytes: coins,
+
+		CatchUpLater: true,
 	})
 	if err != nil {
 		return err
@@ -236,14 +258,9 @@ func (n *Node) openMiner(context.Context) error {
 		Threads:      n.opts.Config.MineThreads,
 		BlockTime:    n.opts.BlockTime,
 		ExtraNonce:   bigEndian(extra),
-		Hold: func() string {
-			if n.chain.InitialSync() {
-				return "syncing"
-			}
-			return ""
-		},
-		Log:     n.opts.Log,
-		Metrics: miner.NewMetrics(n.registry),
+		Hold:         n.hold,
+		Log:          n.opts.Log,
+		Metrics:      miner.NewMetrics(n.registry),
 	})
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
-	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/node/miner"
@@ -111,7 +110,7 @@ func (n *Node) openMonitoring(context.Context) error {
 			heights:  func() (int32, int32) { return n.chain.Best().Height, n.chain.BestHeader().Height },
 			initial:  n.chain.InitialSync,
 			wantPeer: n.peersConfigured(),
-			free:     func() (uint64, error) { return freeSpace(n.opts.Dir) },
+			free:     func() (uint64, error) { return n.opts.FreeSpace(n.opts.Dir) },
 		}
 		if err := n.addHTTP("metrics", cfg.Metrics, monitoring(n.registry, h)); err != nil {
 			return err
@@ -160,39 +159,6 @@ func (a rpcMiner) Generate(ctx context.Context, count int, script []byte, maxTri
 
 func (a rpcMiner) GenerateBlock(ctx context.Context, script []byte, txs []*consensus.Tx, submit bool) (*consensus.Block, error) {
 	return a.m.GenerateBlock(ctx, script, txs, submit)
-}
-
-// loadBlocks imports the files that --loadblock names.
-func (n *Node) loadBlocks(ctx context.Context) error {
-	for _, name := range n.opts.Config.LoadBlock {
-		if err := n.loadBlock(ctx, name); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("loadblock %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func (n *Node) loadBlock(ctx context.Context, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r, err := decompress(f)
-	if err != nil {
-		return err
-	}
-	last := n.opts.Now()
-	n.log.Info("import begins", "file", name)
-	p, err := n.chain.Import(ctx, r, func(p chain.ImportProgress) {
-		if now := n.opts.Now(); now.Sub(last) >= progressEvery {
-			last = now
-			n.log.Info("import goes on", "file", name, "blocks", p.Blocks, "bytes", p.BytesRead, "height", p.Height)
-		}
-	})
-	n.log.Info("import ends", "file", name, "blocks", p.Blocks, "accepted", p.Accepted, "known", p.Known,
-		"refused", p.Refused, "height", n.chain.Best().Height, "err", err)
-	return err
 }
 
 // loadPool reads the transactions that waited at the last stop. What is

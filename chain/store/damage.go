@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -25,6 +26,20 @@ func (e *DamageError) Error() string {
 		return fmt.Sprintf("damaged data in %s: %s", e.File, e.What)
 	}
 	return fmt.Sprintf("damaged data in %s at byte %d: %s", e.File, e.Offset, e.What)
+}
+
+// Repair says what the operator can do about the damage.
+func (e *DamageError) Repair() string {
+	folder, name, _ := strings.Cut(filepath.ToSlash(e.File), "/")
+	switch {
+	case folder == chainstateDir, folder == blocksDir && strings.HasPrefix(name, "undo"):
+		return "start once with --reindex-chainstate to make the chain state again from the stored blocks"
+	case folder == indexDir:
+		return "start once with --reindex to make index and chain state again from the block files"
+	case folder == blocksDir:
+		return "start once with --reindex; blocks that are damaged on disk come from peers again"
+	}
+	return "restore the file from a backup"
 }
 
 // fromLevelDB turns what LevelDB calls corruption into a DamageError and

@@ -34,9 +34,12 @@ type Config struct {
 	MineThreads int
 	MineAddress string
 
-	LoadBlock []string
-	DBCache   int // MiB
-	Par       int
+	LoadBlock         []string
+	Reindex           bool
+	ReindexChainstate bool
+
+	DBCache int // MiB
+	Par     int
 
 	MaxMempool int // MiB; 0: the chain file's default
 
@@ -74,6 +77,8 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.StringVar(&c.MineAddress, "mine-address", "", "address that mined blocks pay to")
 
 	fs.StringArrayVar(&c.LoadBlock, "loadblock", nil, "import framed blocks (bootstrap.dat, blk files, also .bz2, .gz) at start; may be repeated")
+	fs.BoolVar(&c.Reindex, "reindex", false, "make block index and chain state again from the block files, checking everything")
+	fs.BoolVar(&c.ReindexChainstate, "reindex-chainstate", false, "make the chain state again from the stored blocks; scripts of blocks that were valid are not run again")
 	fs.IntVar(&c.DBCache, "dbcache", 450, "memory for the UTXO cache and the database, MiB")
 	fs.IntVar(&c.Par, "par", 0, "threads that check scripts; 0: one per core")
 	fs.IntVar(&c.MaxMempool, "maxmempool", 0, "memory for waiting transactions, MiB; 0: the chain file's default")
@@ -129,7 +134,7 @@ func (c *Config) Validate() error {
 		bad("mine-address", c.MineAddress, "--mine needs an address to pay to; `charter wallet address` prints one")
 	}
 	between("mine-threads", c.MineThreads, 1, 1024)
-	between("dbcache", c.DBCache, 16, 1<<20)
+	between("dbcache", c.DBCache, 4, 1<<20)
 	between("par", c.Par, 0, 1024)
 	if c.MaxMempool != 0 {
 		between("maxmempool", c.MaxMempool, 5, 1<<20)

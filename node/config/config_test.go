@@ -51,7 +51,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		want          []string
 	}{
 		{"no chain", nil, nil, "", []string{"chain", "charter init"}},
-		{"several at once", []string{"--chain", "x", "--dbcache", "15", "--log-level", "loud"}, nil, "", []string{"dbcache", "between 16 and", "log-level"}},
+		{"several at once", []string{"--chain", "x", "--dbcache", "3", "--log-level", "loud"}, nil, "", []string{"dbcache", "between 4 and", "log-level"}},
 		{"unknown key", nil, nil, "chain = \"x\"\ndbcash = 5\n", []string{"dbcash", "no such setting"}},
 		{"table", nil, nil, "[rpc]\nx = 1\n", []string{"[rpc]", "no tables"}},
 		{"syntax", nil, nil, "chain = \"x\"\npar = =\n", []string{"line 2"}},

@@ -20,7 +20,7 @@ const FileName = "charterd.toml"
 const envPrefix = "CHARTER_"
 
 // foreignEnv are variables with our prefix that are no settings of a node.
-var foreignEnv = map[string]bool{"CHARTER_VECTORS": true}
+var foreignEnv = map[string]bool{"CHARTER_VECTORS": true, "CHARTER_SEED": true, "CHARTER_CRASHES": true, "CHARTER_FLIPS": true}
 
 // onlyFlag lists settings that a file cannot hold: they say which file.
 func onlyFlag(name string) bool { return name == "config" || name == "help" }
