@@ -82,9 +82,10 @@ type Store struct {
 
 	blocks, undo      *fileSet
 	index, chainstate *database
+	indexes           []*IndexDB // guarded by indexMu
 
 	commitMu sync.Mutex // one commit at a time
-	indexMu  sync.Mutex // one index write at a time
+	indexMu  sync.Mutex // one write of the block index at a time
 	closed   atomic.Bool
 	best     atomic.Pointer[CommitRow]
 }
@@ -178,7 +179,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	err := errors.Join(s.chainstate.close(), s.index.close())
+	err := errors.Join(s.closeIndexes(), s.chainstate.close(), s.index.close())
 	s.handles.close()
 	s.guard.fail(ErrClosed) // nothing of LevelDB's may come later
 	s.guard.closeAll()
