@@ -16,6 +16,7 @@ import (
 // chainstate/.
 const (
 	blocksName  = "blocks"
+	storeLock   = "lock"        // made by the store too
 	cookieName  = ".cookie"     // RPC login of this run
 	keyName     = "node.key"    // identity of this node, 64 hexadecimal digits
 	peersName   = "peers"       // known addresses
@@ -74,10 +75,13 @@ func makeKey(path string, random io.Reader) (*btcec.PrivateKey, error) {
 	return key, nil
 }
 
+// replaceExt ends the name of a file that is being written.
+const replaceExt = ".new"
+
 // replaceFile writes a file of mode 0600 as one step: a crash leaves the old
 // one or the new one, and at most one file beside it that the next call takes.
 func replaceFile(path string, data []byte) error {
-	name := path + ".new"
+	name := path + replaceExt
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -35,6 +35,16 @@ const (
 	devMark       = "charter-dev" // says that the folder is ours to reset
 )
 
+// beforeChain reports whether a first run makes name before the chain file:
+// a folder that holds nothing else is one where it was interrupted.
+func beforeChain(name string) bool {
+	switch strings.TrimSuffix(name, replaceExt) {
+	case devMark, devPassphrase, devMinerFile, devWalletDir, filepath.Dir(devMinerDir), chainFileName, storeLock:
+		return true
+	}
+	return false
+}
+
 // DevFunds is what the wallet of a development chain owns in its genesis
 // block, in smallest units.
 const DevFunds = 1_000_000 * 100_000_000
@@ -64,15 +74,21 @@ func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*D
 	if err != nil {
 		return nil, fmt.Errorf("read the address to mine to; was this folder made by `charterd dev`? %w", err)
 	}
-	return &Dev{Dir: dir, Params: p, Miner: strings.TrimSpace(string(miner))}, nil
+	address := strings.TrimSpace(string(miner))
+	if _, err := p.Address.Decode(address); err != nil {
+		return nil, fmt.Errorf("%s: %w; put it back, or start over with --reset", filepath.Join(dir, devMinerFile), err)
+	}
+	return &Dev{Dir: dir, Params: p, Miner: address}, nil
 }
 
 // createDev makes wallets and chain file; the latter last, as one step, so
 // that an interrupted first run is begun again.
 func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error) {
-	if err := claimDev(dir); err != nil {
+	lock, err := claimDev(dir)
+	if err != nil {
 		return nil, err
 	}
+	defer lock.Close()
 	template, ok := configs.Chain("dev")
 	if !ok {
 		return nil, errors.New("the development chain file is not in this program")
@@ -134,20 +150,32 @@ func createDevWallets(dir string, p *params.Params, now func() time.Time, random
 	return funded, miner, nil
 }
 
-// claimDev marks dir as ours. A folder that holds anything else is refused,
-// since reset would delete what is in it.
-func claimDev(dir string) error {
+// claimDev marks dir as ours, and locks it. A folder that holds anything but
+// what an interrupted first run leaves is refused: reset would delete it, and
+// wallets with coins of a chain whose file was lost are not made anew.
+func claimDev(dir string) (io.Closer, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("look into the data folder: %w", err)
+		return nil, fmt.Errorf("look into the data folder: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, devMark)); err != nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty and was not made by `charterd dev`; choose another --datadir", dir)
+	_, err = os.Stat(filepath.Join(dir, devMark))
+	ours := err == nil || len(entries) == 1 && entries[0].Name() == devMark+replaceExt
+	if !ours && len(entries) > 0 {
+		return nil, fmt.Errorf("%s is not empty and was not made by `charterd dev`; choose another --datadir", dir)
+	}
+	for _, e := range entries {
+		if !beforeChain(e.Name()) {
+			return nil, fmt.Errorf("%s is missing, but %s is there: put it back, or start over with --reset", filepath.Join(dir, chainFileName), e.Name())
+		}
 	}
 	if err := makeDir(dir); err != nil {
-		return err
+		return nil, err
 	}
-	return replaceFile(filepath.Join(dir, devMark), []byte("This folder belongs to `charterd dev`; `charterd dev --reset` deletes what is in it.\n"))
+	mark := []byte("This folder belongs to `charterd dev`; `charterd dev --reset` deletes what is in it.\n")
+	if err := replaceFile(filepath.Join(dir, devMark), mark); err != nil {
+		return nil, fmt.Errorf("mark the data folder: %w", err)
+	}
+	return store.Lock(store.OS(), dir)
 }
 
 // removeDev deletes a development chain with its wallet.
@@ -168,9 +196,14 @@ func removeDev(dir string) error {
 		return err
 	}
 	defer lock.Close()
+	// The chain file first and the mark never, so that an interrupted reset is
+	// known as such and can be repeated.
+	if err := os.Remove(filepath.Join(dir, chainFileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reset: %w", err)
+	}
 	for _, e := range entries {
 		if e.Name() == devMark {
-			continue // last, so that an interrupted reset can be repeated
+			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("reset: %w", err)
