@@ -77,7 +77,7 @@ func dropUnborn(s *ldbStorage) error {
 		}
 	}
 	for _, fd := range fds {
-		if err := s.Remove(fd); err != nil {
+		if err := s.g.remove(s.path(fd)); err != nil {
 			return err
 		}
 	}
