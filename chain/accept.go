@@ -95,7 +95,7 @@ func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, er
 	c.change.Lock()
 	defer c.change.Unlock()
 	result, err := c.acceptBlock(ctx, b)
-	if err != nil || result == ResultOrphan || result == ResultDuplicate {
+	if err != nil || result == ResultOrphan {
 		return result, err
 	}
 	c.adoptOrphans(ctx, b)
@@ -119,16 +119,19 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	if err != nil {
 		return 0, err
 	}
-	if n.status&statusData != 0 { // written under change, which we hold
-		return ResultDuplicate, nil
+	// A block that is here goes on to activateBest too: the call that stored
+	// it may have ended before it was judged.
+	known, fresh := n.status&statusData != 0, (*consensus.Block)(nil) // written under change, which we hold
+	if !known {
+		if err := c.checkBody(b, n); err != nil {
+			return 0, err
+		}
+		if err := c.storeBody(b, n); err != nil {
+			return 0, err
+		}
+		fresh = b
 	}
-	if err := c.checkBody(b, n); err != nil {
-		return 0, err
-	}
-	if err := c.storeBody(b, n); err != nil {
-		return 0, err
-	}
-	if err := c.activateBest(ctx, b); err != nil {
+	if err := c.activateBest(ctx, fresh); err != nil {
 		return 0, err
 	}
 	c.mu.RLock()
@@ -136,6 +139,8 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	switch {
 	case n.failed():
 		return 0, c.invalidLocked(n)
+	case known:
+		return ResultDuplicate, nil
 	case c.onBest(n):
 		return ResultConnected, nil
 	}
@@ -197,9 +202,20 @@ func (c *Chain) linkLocked(n *node) {
 
 // considerLocked makes n a candidate if it could be the next tip.
 func (c *Chain) considerLocked(n *node) {
-	if n.chainTxs > 0 && !n.failed() && (len(c.best) == 0 || better(n, c.tip())) {
+	if n.chainTxs > 0 && !n.failed() && (len(c.best) == 0 || better(n, c.base())) {
 		c.candidates[n] = struct{}{}
 	}
+}
+
+// base is the tip, or the last block below it where the tip is marked as
+// failed: that a flush has stored, and the coins were not committed after it.
+// The caller holds mu or change.
+func (c *Chain) base() *node {
+	n := c.tip()
+	for n.failed() {
+		n = n.parent
+	}
+	return n
 }
 
 // adoptOrphans accepts the blocks that waited for b. What is wrong with one
@@ -241,7 +257,7 @@ func (c *Chain) pickBestHeaderLocked() {
 	if c.bestHeader != nil && !c.bestHeader.failed() {
 		return
 	}
-	c.bestHeader = c.tip()
+	c.bestHeader = c.base()
 	for _, n := range c.index {
 		if !n.failed() && n.work.Cmp(c.bestHeader.work) > 0 {
 			c.bestHeader = n

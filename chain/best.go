@@ -71,10 +71,7 @@ func (c *Chain) settled() {
 func (c *Chain) pickCandidate() *node {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	best := c.tip()
-	for best.failed() {
-		best = best.parent
-	}
+	best := c.base()
 	for n := range c.candidates {
 		if !n.failed() && better(n, best) {
 			best = n
