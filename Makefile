@@ -11,7 +11,7 @@ LDFLAGS     := -s -w -X main.commit=$(COMMIT)
 # The race detector is the one thing that needs a C compiler.
 HAVE_GCC = command -v gcc >/dev/null 2>&1
 
-.PHONY: help build test lint gcc test-unit fuzz bench clean
+.PHONY: help build test lint gcc test-unit fuzz bench bench-chain clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,7 +42,10 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
 bench: ## benchmarks of block connect, pool and templates
-	go test -run '^$$' -bench . -benchtime 2s ./chain ./chain/sigcheck ./chain/utxo ./mempool
+	go test -run '^$$' -bench '^Benchmark[^F]' -benchtime 2s ./chain ./chain/sigcheck ./chain/utxo ./mempool
+
+bench-chain: ## the table in chain/README.md: full blocks, flush, start-up, bytes on disk
+	go test -run '^$$' -bench '^BenchmarkFull' -benchtime 3x -timeout 30m ./chain
 
 clean: ## remove what build made
 	rm -rf bin

@@ -137,6 +137,12 @@ func (h *Harness) On(name string) *Harness {
 	return h
 }
 
+// OnParent makes the parent of the named block the parent of the next one.
+func (h *Harness) OnParent(name string) *Harness {
+	h.at = h.Block(name).Header.PrevBlock
+	return h
+}
+
 // Block returns a block by its name.
 func (h *Harness) Block(name string) *consensus.Block {
 	h.t.Helper()

@@ -25,19 +25,24 @@ const (
 
 // Key makes outputs and spends them. It is deterministic.
 type Key struct {
-	priv *btcec.PrivateKey
-	kind Kind
+	priv   *btcec.PrivateKey
+	kind   Kind
+	script []byte
 }
 
 // NewKey returns the key with that number.
 func NewKey(kind Kind, number int) *Key {
 	seed := sha256.Sum256(fmt.Appendf(nil, "chaintest key %d", number))
 	priv, _ := btcec.PrivKeyFromBytes(seed[:])
-	return &Key{priv: priv, kind: kind}
+	k := &Key{priv: priv, kind: kind}
+	k.script = k.makeScript()
+	return k
 }
 
-// Script is the output script that pays to the key.
-func (k *Key) Script() []byte {
+// Script is the output script that pays to the key. It is shared.
+func (k *Key) Script() []byte { return k.script }
+
+func (k *Key) makeScript() []byte {
 	switch k.kind {
 	case P2TR:
 		out := txscript.ComputeTaprootKeyNoScript(k.priv.PubKey())
