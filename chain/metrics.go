@@ -43,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		connect:    seconds("block_connect_seconds", "Time to check and connect a block, scripts included."),
 		flush:      seconds("flush_seconds", "Time to write a frozen state to disk, beside validation."),
-		coins:      gauge("utxo_count", "Unspent outputs as of the best block."),
+		coins:      gauge("utxos", "Unspent outputs as of the best block."),
 		cacheBytes: gauge("utxo_cache_bytes", "Memory that the cache of unspent outputs takes."),
 	}
 	if reg != nil {

@@ -162,9 +162,10 @@ func (a rpcMiner) GenerateBlock(ctx context.Context, script []byte, txs []*conse
 }
 
 // loadPool reads the transactions that waited at the last stop. What is
-// wrong with the file costs these transactions only.
+// wrong with the file costs these transactions only. A stop before the end
+// leaves the file as it is.
 func (n *Node) loadPool(ctx context.Context) {
-	defer n.poolLoaded.Store(true)
+	defer func() { n.poolLoaded.Store(ctx.Err() == nil) }()
 	f, err := os.Open(n.path(poolName))
 	if errors.Is(err, os.ErrNotExist) {
 		return

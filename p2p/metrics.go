@@ -48,6 +48,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		bestHeight: gauge("charter_p2p_peers_best_height", "Largest header height that a connected peer is known to have, -1 if none."),
 		wanted:     gauge("charter_p2p_blocks_wanted", "Blocks within the download window that have not arrived."),
 	}
+	m.session(true, 0) // no peers are a figure too
+	m.session(false, 0)
 	if reg != nil {
 		reg.MustRegister(m.peers, m.ends, m.refusals, m.dials, m.blocks, m.txs,
 			m.timeouts, m.dropped, m.addresses, m.bestHeight, m.wanted)
