@@ -133,10 +133,10 @@ func (c *Cluster) prepare(name, scheme, host string, args ...string) *Node {
 	return n
 }
 
-// Start runs the process and waits until its RPC answers.
-func (n *Node) Start() {
+// launch runs the process, for once with more flags.
+func (n *Node) launch(more ...string) {
 	n.c.t.Helper()
-	n.cmd = exec.Command(filepath.Join(n.c.bin, "charterd"), n.args...)
+	n.cmd = exec.Command(filepath.Join(n.c.bin, "charterd"), append(n.args[:len(n.args):len(n.args)], more...)...)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {
 		n.c.t.Fatalf("start node %s: %v", n.Name, err)
@@ -148,6 +148,12 @@ func (n *Node) Start() {
 			fmt.Fprintf(n.log, "--- the process ended: %v ---\n", err)
 		}
 	}()
+}
+
+// Start runs the process and waits until its RPC answers.
+func (n *Node) Start() {
+	n.c.t.Helper()
+	n.launch()
 	n.c.Eventually("RPC of "+n.Name+" answers", func() error {
 		select {
 		case <-n.done:

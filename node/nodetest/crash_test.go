@@ -1,0 +1,358 @@
+package nodetest
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/chaintest"
+	"github.com/charterchain/charter/chain/consensus"
+)
+
+// crashVariants are flags that nodes under test get in turn, besides a small
+// cache: everything that writes beside the chain state belongs here.
+var crashVariants = [][]string{nil}
+
+// roundsPerChain is after how many kills a new chain begins, so that checking
+// does not take ever longer.
+const roundsPerChain = 20
+
+// TestCrash kills a node with SIGKILL at random moments while blocks,
+// reorganisations and flushes are under way, and while it recovers or is
+// rebuilt. After each start, without any network: the best block is one that
+// was accepted, nothing that was acknowledged is lost, and the coins are
+// those that follow from the block files alone.
+//
+// CHARTER_CRASHES is the number of kills, CHARTER_SEED repeats a run (up to
+// the timing of the processes).
+func TestCrash(t *testing.T) {
+	rounds := int(envNumber(t, "CHARTER_CRASHES", 10))
+	seed := envNumber(t, "CHARTER_SEED", uint64(time.Now().UnixNano()))
+	t.Logf("CHARTER_SEED=%d CHARTER_CRASHES=%d", seed, rounds)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	c := New(t)
+	c.ChainFile = filepath.Join(c.Dir, "test.toml")
+	if err := os.WriteFile(c.ChainFile, []byte(chaintest.ChainFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var x *crashing
+	for round := range rounds {
+		if round%roundsPerChain == 0 {
+			if x != nil {
+				x.node.Kill()
+			}
+			x = newCrashing(c, rng, round/roundsPerChain)
+		}
+		x.round()
+		if t.Failed() {
+			t.Fatalf("in round %d; repeat with CHARTER_SEED=%d", round, seed)
+		}
+	}
+}
+
+func envNumber(t *testing.T, name string, preset uint64) uint64 {
+	text := os.Getenv(name)
+	if text == "" {
+		return preset
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s = %q is not a number", name, text)
+	}
+	return n
+}
+
+// crashing is a node under test with what was offered to it.
+type crashing struct {
+	*chaintest.Maker
+	t    *testing.T
+	c    *Cluster
+	rng  *rand.Rand
+	node *Node
+	name string
+
+	mu      sync.Mutex
+	blocks  map[string]*offeredBlock
+	flushed int32 // height that was on disk when gettxoutsetinfo answered
+
+	check  *Node // rebuilds from the block files
+	tip    *offeredBlock
+	newest *offeredBlock
+}
+
+// offeredBlock is a block that was sent to the node.
+type offeredBlock struct {
+	*consensus.Block
+	parent *offeredBlock
+	height int32
+	bad    bool // breaks a rule
+	acked  bool // the node answered that it has it
+}
+
+func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
+	p := chaintest.Params(chaintest.ChainFile)
+	genesis := &offeredBlock{Block: consensus.NewBlock(p.GenesisBlock), acked: true}
+	x := &crashing{
+		Maker: chaintest.NewMaker(p), t: c.t.(*testing.T), c: c, rng: rng, tip: genesis,
+		name:   fmt.Sprintf("crash%d", number),
+		blocks: map[string]*offeredBlock{genesis.Hash.String(): genesis},
+	}
+	args := append([]string{"--dbcache", "4"}, crashVariants[number%len(crashVariants)]...)
+	x.node = c.Node(x.name, args...)
+	return x
+}
+
+// round puts the node under load, kills it, and checks what it comes back to.
+func (x *crashing) round() {
+	x.t.Helper()
+	stop, flushes := make(chan struct{}), rand.New(rand.NewPCG(x.rng.Uint64(), 0))
+	var load sync.WaitGroup
+	load.Go(func() { x.flushAgain(stop, flushes) })
+	done := make(chan struct{})
+	load.Go(func() { defer close(done); x.offerAgain(stop) })
+	// Up to as long as a flush or two take here.
+	select {
+	case <-time.After(x.delay(600)):
+	case <-done:
+	}
+	x.node.Kill()
+	close(stop)
+	load.Wait()
+	for x.rng.IntN(3) == 0 {
+		x.killAtStart()
+	}
+	x.node.Start()
+	x.verify()
+}
+
+func (x *crashing) delay(maxMillis int) time.Duration {
+	return time.Duration(x.rng.IntN(maxMillis*1000)) * time.Microsecond
+}
+
+// killAtStart kills the node while it recovers, or is being rebuilt.
+func (x *crashing) killAtStart() {
+	x.t.Helper()
+	flags := [][]string{nil, {"--reindex"}, {"--reindex-chainstate"}}[x.rng.IntN(3)]
+	x.node.launch(flags...)
+	select {
+	case <-time.After(x.delay(250)):
+		x.node.Kill()
+	case <-x.node.done:
+		x.t.Errorf("the node ended when it was started with %v", flags)
+	}
+}
+
+// flushAgain asks for the coin set now and then, for which the node flushes.
+func (x *crashing) flushAgain(stop <-chan struct{}, rng *rand.Rand) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Duration(rng.IntN(80)) * time.Millisecond):
+		}
+		var info coinSet
+		if x.node.TryCall("gettxoutsetinfo", &info, "none") == nil {
+			x.mu.Lock()
+			x.flushed = max(x.flushed, info.Height)
+			x.mu.Unlock()
+		}
+	}
+}
+
+// offerAgain makes blocks and sends them, until the node is gone.
+func (x *crashing) offerAgain(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if !x.step() {
+			return
+		}
+	}
+}
+
+// step offers one or a few blocks. It reports whether the node still answers.
+func (x *crashing) step() bool {
+	switch dice := x.rng.IntN(20); {
+	case dice < 2: // breaks a rule that shows when it is connected
+		return x.offer(x.tip, true)
+	case dice < 4: // beside the best branch
+		return x.tip.parent == nil || x.offer(x.tip.parent, false)
+	case dice < 7: // a better branch
+		at := x.tip
+		depth := x.rng.IntN(6)
+		for i := 0; i < depth && at.parent != nil; i++ {
+			at = at.parent
+		}
+		for range depth + 1 {
+			if !x.offer(at, false) {
+				return false
+			}
+			at = x.newest
+		}
+		return true
+	}
+	return x.offer(x.tip, false)
+}
+
+// offer makes a block on parent and sends it, some with its payment first.
+func (x *crashing) offer(parent *offeredBlock, bad bool) bool {
+	var opts []chaintest.Option
+	if parent.height > 0 {
+		tx := x.payment(parent)
+		if len(tx.TxOut) == 1 && parent == x.tip && x.rng.IntN(4) == 0 {
+			var raw bytes.Buffer
+			_ = tx.Serialize(&raw) // a buffer takes everything
+			_ = x.node.TryCall("sendrawtransaction", nil, hex.EncodeToString(raw.Bytes()), 0)
+		}
+		opts = append(opts, chaintest.Tx(tx, 1000))
+	}
+	if bad {
+		// More than what division by the number of outputs leaves over.
+		opts = append(opts, chaintest.Change(func(d *chaintest.Draft) { d.Fees += 10_000 }))
+	}
+	b := &offeredBlock{Block: x.Make(parent.Hash, opts...), parent: parent, height: parent.height + 1, bad: bad}
+	var raw bytes.Buffer
+	_ = b.Msg().Serialize(&raw)
+	x.mu.Lock()
+	x.blocks[b.Hash.String()] = b
+	x.mu.Unlock()
+	var verdict string
+	if err := x.node.TryCall("submitblock", &verdict, hex.EncodeToString(raw.Bytes())); err != nil {
+		return false // killed; verify sees to the rest
+	}
+	switch {
+	case bad && verdict != "bad-cb-amount":
+		x.t.Errorf("a block that pays too much: %q", verdict)
+	case !bad && verdict != "" && verdict != "inconclusive":
+		x.t.Errorf("good block at height %d: %q", b.height, verdict)
+	case !bad:
+		b.acked, x.newest = true, b
+		if b.height > x.tip.height {
+			x.tip = b
+		}
+	}
+	return true
+}
+
+// payment spends outputs of parent: its coinbase into many coins now and
+// then, so that the cache fills; else many of those into one.
+func (x *crashing) payment(parent *offeredBlock) *wire.MsgTx {
+	if len(parent.Txs) > 1 {
+		if outs := chaintest.Outputs(parent.Txs[1].Msg); len(outs) > 1 {
+			return chaintest.SpendTx(1000, 1, outs[:len(outs)/4]...)
+		}
+	}
+	n := 1
+	if x.rng.IntN(3) == 0 {
+		n = 2 + x.rng.IntN(2500)
+	}
+	return chaintest.SpendTx(1000, n, chaintest.CoinbaseOutput(parent.Block))
+}
+
+// coinSet is what gettxoutsetinfo says.
+type coinSet struct {
+	Height    int32       `json:"height"`
+	BestBlock string      `json:"bestblock"`
+	TxOuts    int64       `json:"txouts"`
+	MuHash    string      `json:"muhash"`
+	Total     json.Number `json:"total_amount"`
+}
+
+// verify checks what the node came back to.
+func (x *crashing) verify() {
+	x.t.Helper()
+	want := int32(0)
+	for _, b := range x.blocks {
+		if b.acked {
+			want = max(want, b.height)
+		}
+	}
+	x.c.Eventually("the node is where it was", func() error {
+		if height, _ := x.node.Best(); height < want {
+			return fmt.Errorf("at height %d, blocks up to %d were acknowledged, up to %d flushed", height, want, x.flushed)
+		}
+		return nil
+	})
+	var got coinSet
+	x.node.Call("gettxoutsetinfo", &got, "muhash")
+	tip := x.blocks[got.BestBlock]
+	if tip == nil || tip.bad || tip.height != got.Height {
+		x.t.Fatalf("best block %s at height %d is not one that was accepted", got.BestBlock, got.Height)
+	}
+	x.tip, x.flushed = tip, got.Height
+	x.verifyBlocks()
+	if rebuilt := x.rebuild(got.Height); rebuilt != got {
+		x.t.Errorf("the node has %+v, its block files say %+v", got, rebuilt)
+	}
+}
+
+// verifyBlocks asks for some acknowledged blocks.
+func (x *crashing) verifyBlocks() {
+	x.t.Helper()
+	asked := 0
+	for hash, b := range x.blocks {
+		if asked == 10 {
+			return
+		}
+		if b.acked {
+			asked++
+			x.node.Call("getblock", nil, hash, 0)
+		}
+	}
+}
+
+// rebuild starts a node that has a copy of the block files and nothing else.
+func (x *crashing) rebuild(height int32) (got coinSet) {
+	x.t.Helper()
+	if x.check == nil {
+		x.check = x.c.prepare(x.name+"-check", "http", "127.0.0.1")
+	}
+	if err := os.RemoveAll(x.check.DataDir); err != nil {
+		x.t.Fatal(err)
+	}
+	from, to := filepath.Join(x.node.Dir(), "blocks"), filepath.Join(x.check.Dir(), "blocks")
+	copyFiles(x.t, from, to)
+	x.check.Start()
+	x.c.Eventually("the copy is rebuilt", func() error {
+		if h, _ := x.check.Best(); h < height {
+			return fmt.Errorf("at height %d of %d", h, height)
+		}
+		return nil
+	})
+	x.check.Call("gettxoutsetinfo", &got, "muhash")
+	x.check.Kill()
+	return got
+}
+
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err == nil {
+		err = os.MkdirAll(to, 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, e.Name()), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
