@@ -79,13 +79,15 @@ func (p *Pool) accept(ctx context.Context, tx *consensus.Tx, arrived time.Time) 
 	}
 }
 
-// addLocked takes in what has been judged, and makes room for it.
+// addLocked takes in what has been judged, and makes room for it. Nobody
+// hears of what finds no room.
 func (p *Pool) addLocked(e *entry) error {
-	p.insertLocked(e, false)
+	p.attachLocked(e)
 	p.trimLocked()
 	if p.byTxID[e.tx.TxID] != e {
 		return &policy.Error{Code: policy.CodeFull, Detail: fmt.Sprintf("it pays %d for %d virtual bytes, less than all else here", e.fee, e.vsize)}
 	}
+	p.announceLocked(e, false)
 	p.arrivedLocked(e.tx)
 	return nil
 }

@@ -53,6 +53,7 @@ type entry struct {
 	height int32 // of the best block when it came
 	flags  txscript.ScriptFlags
 	usage  int64
+	told   bool // subscribers know that it is here
 
 	spendsCoinbase bool // a reorganisation could make it immature
 	timeLocked     bool // a reorganisation could make it not final
@@ -145,14 +146,15 @@ func txids(set map[*entry]struct{}) []chainhash.Hash {
 	return ids
 }
 
-// insertLocked adds an entry that fits: its parents are the entries whose
-// outputs it spends, and nothing in the pool spends its outputs yet.
-func (p *Pool) insertLocked(e *entry, returned bool) {
-	p.attachLocked(e)
+// announceLocked tells the world of an entry.
+func (p *Pool) announceLocked(e *entry, returned bool) {
+	e.told = true
 	p.notify.queueEvent(TxEvent{Kind: Added, Tx: e.tx, Fee: e.fee, VSize: e.vsize, Returned: returned})
 }
 
-// attachLocked is insertLocked without an event.
+// attachLocked adds an entry that fits: its parents are the entries whose
+// outputs it spends, and nothing in the pool spends its outputs yet. Nobody
+// is told.
 func (p *Pool) attachLocked(e *entry) {
 	p.seq++
 	e.seq = p.seq
@@ -227,6 +229,9 @@ func (p *Pool) removeLocked(e *entry, why Reason) {
 
 // gone tells the world that an entry which was taken out stays out.
 func (p *Pool) gone(e *entry, why Reason) {
+	if !e.told {
+		return
+	}
 	p.metrics.removed(why)
 	p.notify.queueEvent(TxEvent{Kind: Removed, Tx: e.tx, Fee: e.fee, VSize: e.vsize, Reason: why})
 }

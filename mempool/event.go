@@ -219,11 +219,12 @@ func (p *Pool) returnLocked(a *aside, list []*waiting, next chain.NextBlock) {
 			lost = append(lost, w.entry)
 		case !ok:
 		case w.entry != nil:
-			e.time, e.height, e.flags = w.entry.time, w.entry.height, w.flags
+			e.time, e.height, e.flags, e.told = w.entry.time, w.entry.height, w.flags, true
 			p.attachLocked(e)
 		default:
 			e.time = p.now()
-			p.insertLocked(e, true)
+			p.attachLocked(e)
+			p.announceLocked(e, true)
 			p.arrivedLocked(e.tx)
 		}
 	}

@@ -28,6 +28,7 @@ func TestEviction(t *testing.T) {
 	// Pays as much as the least here, came later: it leaves at once.
 	w.refuseFull(spend(200, 1, w.coin(1e8)))
 	w.expectPool(cheap, mid, dear)
+	w.expectEvents() // nobody is told of it
 
 	floor := policy.RateOf(200, vsizeOf(1, 1)) + 1000
 	if got := w.pool.MinFee(); got != floor {
@@ -39,7 +40,7 @@ func TestEviction(t *testing.T) {
 	best := spend(need, 1, w.coin(1e8))
 	w.accept(best)
 	w.expectPool(mid, dear, best)
-	w.expectEvents(TxEvent{Kind: Added, Tx: best}, TxEvent{Kind: Removed, Tx: cheap, Reason: ReasonSize})
+	w.expectEvents(TxEvent{Kind: Removed, Tx: cheap, Reason: ReasonSize}, TxEvent{Kind: Added, Tx: best})
 }
 
 // refuseFull expects a transaction to be evicted as soon as it is in.
@@ -65,9 +66,9 @@ func TestEvictionByPackage(t *testing.T) {
 	w.accept(best)
 	w.expectPool(parent, child, best)
 	w.expectEvents(
-		TxEvent{Kind: Added, Tx: best},
 		TxEvent{Kind: Removed, Tx: lowChild, Reason: ReasonSize},
 		TxEvent{Kind: Removed, Tx: low, Reason: ReasonSize},
+		TxEvent{Kind: Added, Tx: best},
 	)
 }
 
