@@ -99,14 +99,7 @@ func poolEntry(e mempool.Entry) rpc.PoolEntry {
 	}
 }
 
-func (a rpcPool) TxIDs() []chainhash.Hash {
-	entries := a.pool.Entries()
-	ids := make([]chainhash.Hash, len(entries))
-	for i := range entries {
-		ids[i] = entries[i].Tx.TxID
-	}
-	return ids
-}
+func (a rpcPool) TxIDs() []chainhash.Hash { return a.pool.TxIDs() }
 
 func (a rpcPool) Spends(op wire.OutPoint) bool { return a.pool.Spender(op) != nil }
 
