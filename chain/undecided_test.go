@@ -209,7 +209,7 @@ func TestMissingDataIsNotInvalid(t *testing.T) {
 	h.ExpectTip("b4")
 
 	h.On("b3").Next("b4a").Side()
-	damage(t, filepath.Join(dir, "blocks", "blk00000.dat"), h.Block("b4a").Hash[:])
+	damage(t, filepath.Join(dir, "blocks", "blk00000.dat"), h.Block("b4a").Hash[:], 50)
 	h.Next("b5a")
 	if _, err := h.Chain.AcceptBlock(t.Context(), h.Block("b5a")); consensus.AsRule(err) != nil {
 		t.Fatalf("on a damaged block: %v", err)
@@ -225,8 +225,8 @@ func TestMissingDataIsNotInvalid(t *testing.T) {
 	}
 }
 
-// damage changes a byte of the record that follows mark in a file.
-func damage(t *testing.T, name string, mark []byte) {
+// damage changes the byte of a file that lies offset behind mark.
+func damage(t *testing.T, name string, mark []byte, offset int) {
 	t.Helper()
 	raw, err := os.ReadFile(name)
 	if err != nil {
@@ -236,7 +236,7 @@ func damage(t *testing.T, name string, mark []byte) {
 	if at < 0 {
 		t.Fatalf("%s does not hold %x", name, mark)
 	}
-	raw[at+len(mark)+50] ^= 0x10
+	raw[at+len(mark)+offset] ^= 0x10
 	if err := os.WriteFile(name, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -63,10 +63,15 @@ func (f *VerifyFault) Error() string {
 // long as a flush takes to freeze the state, however long the check takes;
 // blocks go on being accepted meanwhile.
 func (c *Chain) VerifyChain(ctx context.Context, level, depth int, report func(VerifyProgress)) (VerifyReport, error) {
+	return c.verify(ctx, level, depth, verifyBytes, report)
+}
+
+// verify is VerifyChain with that much memory for coins.
+func (c *Chain) verify(ctx context.Context, level, depth int, budget int64, report func(VerifyProgress)) (VerifyReport, error) {
 	if level < VerifyRead || level > VerifyConnect || depth < 0 {
 		return VerifyReport{}, fmt.Errorf("verify chain: level %d, depth %d: want level 0 to 4 and a depth of 0 or more", level, depth)
 	}
-	v := verifier{c: c, level: level, progress: report}
+	v := verifier{c: c, level: level, budget: budget, progress: report}
 	tip, release, err := v.start(ctx)
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify chain: %w", err)
@@ -91,6 +96,7 @@ func (c *Chain) VerifyChain(ctx context.Context, level, depth int, report func(V
 type verifier struct {
 	c        *Chain
 	level    int
+	budget   int64 // bytes
 	progress func(VerifyProgress)
 	coins    *utxo.Cache // of the snapshot; nil below level 3
 	full     bool        // no memory for further blocks
@@ -127,7 +133,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		snap.Release()
 		return nil, nil, err
 	}
-	v.coins = utxo.NewCache(snap, verifyBytes, stats)
+	v.coins = utxo.NewCache(snap, v.budget, stats)
 	return tip, snap.Release, nil
 }
 
@@ -195,7 +201,7 @@ func (v *verifier) disconnect(b *consensus.Block, n *node, spent [][]consensus.C
 	}
 	v.coins.Apply(view)
 	v.report.DisconnectedTo = n.height
-	v.full = v.coins.Size() > verifyBytes
+	v.full = v.coins.Size() > v.budget
 	return nil
 }
 

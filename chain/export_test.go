@@ -1,0 +1,4 @@
+package chain
+
+// VerifyWithin is VerifyChain with less memory for coins.
+var VerifyWithin = (*Chain).verify
