@@ -121,7 +121,8 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	}
 	// A block that is here goes on to activateBest too: the call that stored
 	// it may have ended before it was judged.
-	known, fresh := n.status&statusData != 0, (*consensus.Block)(nil) // written under change, which we hold
+	known, wasBest := n.status&statusData != 0, c.onBest(n) // written under change, which we hold
+	var fresh *consensus.Block
 	if !known {
 		if err := c.checkBody(b, n); err != nil {
 			return 0, err
@@ -139,10 +140,10 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	switch {
 	case n.failed():
 		return 0, c.invalidLocked(n)
+	case c.onBest(n) && !wasBest:
+		return ResultConnected, nil
 	case known:
 		return ResultDuplicate, nil
-	case c.onBest(n):
-		return ResultConnected, nil
 	}
 	return ResultSide, nil
 }

@@ -16,12 +16,13 @@ import (
 //
 // An error means that storage failed, data is missing or ctx is done; the
 // chain is then consistent at some block between the old and the new tip.
-func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) error {
+func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) (err error) {
 	moved := false
 	defer func() {
 		if moved {
 			c.settled()
 		}
+		c.leaveToRun(ctx, err)
 	}()
 	reorg := false
 	for {
@@ -51,6 +52,18 @@ func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) error 
 		c.cfg.Metrics.reorgs.Inc()
 	}
 	return c.maybeFlush()
+}
+
+// leaveToRun lets Run move on to the best branch where a call ended because
+// its context did.
+func (c *Chain) leaveToRun(ctx context.Context, err error) {
+	if err == nil || ctx.Err() == nil {
+		return
+	}
+	select {
+	case c.resume <- struct{}{}:
+	default:
+	}
 }
 
 // settled tells the subscribers that the best branch rests.

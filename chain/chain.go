@@ -68,6 +68,7 @@ type Chain struct {
 
 	flush   flusher
 	events  events
+	resume  chan struct{} // holds a value when a cancelled call left the best branch half way
 	failure failure
 	faults  faults
 }
@@ -91,6 +92,7 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		index:      make(map[chainhash.Hash]*node),
 		candidates: make(map[*node]struct{}),
 		orphans:    newOrphans(cfg.Params.Limits.BlockSerialized),
+		resume:     make(chan struct{}, 1),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -99,8 +101,8 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 	return c, nil
 }
 
-// Run flushes the chain to disk from time to time. It returns nil once ctx
-// is done, and an error as soon as the storage has failed: then nothing may
+// Run flushes the chain to disk from time to time, and finishes what calls
+// that were cancelled left half way. It returns nil once ctx is done, and an error as soon as the storage has failed: then nothing may
 // be written any more and the node has to stop.
 func (c *Chain) Run(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.FlushEvery)
@@ -111,6 +113,13 @@ func (c *Chain) Run(ctx context.Context) error {
 			return nil
 		case <-c.failure.done:
 			return c.failure.get()
+		case <-c.resume:
+			c.change.Lock()
+			err := c.activateBest(ctx, nil)
+			c.change.Unlock()
+			if err != nil {
+				c.log.Debug("best branch not reached", "err", err)
+			}
 		case <-tick.C:
 			if err := c.Flush(ctx); err != nil && ctx.Err() == nil {
 				return err

@@ -230,6 +230,50 @@ func TestInvalidateAndReconsider(t *testing.T) {
 	}
 }
 
+// TestReconsiderFreesOtherBranches: all that stands on a block that is good
+// again may be connected.
+func TestReconsiderFreesOtherBranches(t *testing.T) {
+	h := chaintest.New(t, chaintest.Options{})
+	h.Next("b1").Accept()
+	h.Next("b2").Accept()
+	h.On("b1").Next("b2a").Side()
+	h.Next("b3a").Accept()
+	h.On("genesis").Next("c1").Side()
+	if err := h.Chain.Invalidate(t.Context(), h.Block("b1").Hash); err != nil {
+		t.Fatal(err)
+	}
+	h.ExpectTip("c1")
+	if err := h.Chain.Reconsider(t.Context(), h.Block("b2").Hash); err != nil {
+		t.Fatal(err)
+	}
+	h.ExpectTip("b3a")
+}
+
+// TestEventsOfInvalidate: the run of steps ends with one Settled.
+func TestEventsOfInvalidate(t *testing.T) {
+	for _, other := range []string{"to another branch", "back only"} {
+		h := chaintest.New(t, chaintest.Options{})
+		h.Next("b1").Accept()
+		h.Next("b2").Accept()
+		h.Next("b3").Accept()
+		want := []string{"-3", "-2", "=1"}
+		if other == "to another branch" {
+			h.On("b1").Next("b2a").Side()
+			want = []string{"-3", "-2", "+2", "=2"}
+		}
+		var got []string
+		h.Chain.Subscribe(func(ev chain.Event) {
+			got = append(got, fmt.Sprint([...]string{"+", "-", "="}[ev.Kind], ev.Info.Height))
+		})
+		if err := h.Chain.Invalidate(t.Context(), h.Block("b2").Hash); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: events (-want +got):\n%s", other, diff)
+		}
+	}
+}
+
 // TestUndecidedIsNotInvalid: a block is refused for a reason that breaks no
 // rule, and accepted once the reason is gone.
 func TestUndecidedIsNotInvalid(t *testing.T) {

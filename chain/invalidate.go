@@ -1,9 +1,11 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -31,17 +33,24 @@ func (c *Chain) Invalidate(ctx context.Context, hash chainhash.Hash) error {
 	case n.failed():
 		return nil
 	}
-	if c.onBest(n) {
-		defer c.settled()
-	}
+	was := c.tip()
 	for c.onBest(n) {
 		if err := c.disconnectTip(ctx); err != nil {
+			if c.tip() != was {
+				c.settled()
+			}
+			c.leaveToRun(ctx, err)
 			return err
 		}
 	}
 	c.markFailed(n, &consensus.RuleError{Rule: RuleByOperator})
 	c.rebuildCandidates()
-	return c.activateBest(ctx, nil)
+	rests := c.tip()
+	err := c.activateBest(ctx, nil)
+	if rests != was && c.tip() == rests {
+		c.settled() // activateBest did not move, so it did not say so
+	}
+	return err
 }
 
 // Reconsider takes back what Invalidate, or a broken rule, said of the
@@ -54,11 +63,24 @@ func (c *Chain) Reconsider(ctx context.Context, hash chainhash.Hash) error {
 		return fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
 	}
 	c.mu.Lock()
+	var failed []*node
 	for _, other := range c.index {
+		if !other.failed() {
+			continue
+		}
+		failed = append(failed, other)
 		related := other.ancestor(n.height) == n || n.ancestor(other.height) == other
-		if related && other.failed() {
-			other.status &^= statusFailed | statusFailedParent
+		if related && other.status&statusFailed != 0 {
+			other.status &^= statusFailed
 			other.broken = nil
+			c.touch(other)
+		}
+	}
+	// Other branches may stand on an ancestor that is good again.
+	slices.SortFunc(failed, func(a, b *node) int { return cmp.Compare(a.height, b.height) })
+	for _, other := range failed {
+		if other.status&statusFailedParent != 0 && !other.parent.failed() {
+			other.status &^= statusFailedParent
 			c.touch(other)
 		}
 	}
