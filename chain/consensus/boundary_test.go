@@ -306,3 +306,79 @@ func txBoundaries() []boundary {
 		{rule: RuleBlockFees, name: "all money", last: fits, first: over},
 	}
 }
+
+// TestLargeBlocks has the limits of a chain with the largest blocks: those
+// of a block grow, those of a transaction do not. The 400,000 transactions
+// that a block may have do not fit into 16,000,000 bytes.
+func TestLargeBlocks(t *testing.T) {
+	p, err := params.Load([]byte("format = 1\nname = \"large\"\nlimits.block_weight = 64_000_000\ndeployments.bip54 = 0\n"), "large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// full is a block of the given size without witnesses, in transactions of
+	// 990,000 bytes and one more.
+	full := func(size int64) *Block {
+		var msgs []*wire.MsgTx
+		data := func(n int64) *wire.MsgTx {
+			m := payment(uint32(len(msgs)))
+			m.TxOut[0].PkScript = make([]byte, n)
+			return m
+		}
+		msgs = append(msgs, lockedCoinbase(1))
+		for range 16 {
+			msgs = append(msgs, data(990_000))
+		}
+		b := block(append(msgs, data(100_000))...)
+		return block(append(msgs, data(100_000+size-b.strippedSize()))...)
+	}
+	ops := func(n int) *Block {
+		m := payment(1)
+		m.TxOut[0].PkScript = bytes.Repeat([]byte{txscript.OP_CHECKSIG}, n)
+		second := payment(2)
+		second.TxOut[0].PkScript = bytes.Repeat([]byte{txscript.OP_CHECKSIG}, 100_000)
+		return block(lockedCoinbase(1), m, second, withOutputs(payment(3), second.TxOut[0]), withOutputs(payment(4), second.TxOut[0]))
+	}
+	tx := func(size int) *Block {
+		m := payment(1)
+		m.TxOut[0].PkScript = make([]byte, size-64)
+		return block(lockedCoinbase(1), m)
+	}
+	parent, atLimit, above := spaced(1, 0, 1, 0x207fffff), full(16_000_000), full(16_000_001)
+	for _, c := range []boundary{
+		{rule: RuleBlockLength, name: "16,000,000 bytes", last: CheckBlock(atLimit, p), first: CheckBlock(above, p)},
+		{rule: RuleBlockSigOps, name: "320,000 signature operations", last: CheckBlock(ops(20_000), p), first: CheckBlock(ops(20_001), p)},
+		{rule: RuleTxOversize, name: "a transaction of 1,000,000 bytes", last: CheckBlock(tx(1_000_000), p), first: CheckBlock(tx(1_000_001), p)},
+		{rule: RuleBlockWeight, name: "weight 64,000,000", last: CheckBlockContext(atLimit, parent, p), first: CheckBlockContext(above, parent, p)},
+		{rule: RuleTxWeight, name: "a transaction of weight 4,000,000", last: CheckBlockContext(witnessTx(t, 4_000_000), parent, p),
+			first: CheckBlockContext(witnessTx(t, 4_000_001), parent, p)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wantRule(t, c.last, "", false)
+			wantRule(t, c.first, c.rule, false)
+		})
+	}
+}
+
+func withOutputs(m *wire.MsgTx, out *wire.TxOut) *wire.MsgTx {
+	m.TxOut = []*wire.TxOut{out}
+	return m
+}
+
+// witnessTx is a block at height 1 with a transaction of the given weight,
+// most of it witness.
+func witnessTx(t *testing.T, weight int64) *Block {
+	t.Helper()
+	with := func(n int64) *Block {
+		pay, coinbase := payment(1), lockedCoinbase(1)
+		pay.TxIn[0].Witness = wire.TxWitness{make([]byte, n)}
+		coinbase.TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+		coinbase.TxOut = append(coinbase.TxOut, WitnessCommitmentOutput([]*Tx{nil, NewTx(pay)}, [32]byte{}))
+		return block(coinbase, pay)
+	}
+	const some = 100_000
+	b := with(some + weight - with(some).Txs[1].Weight)
+	if b.Txs[1].Weight != weight {
+		t.Fatalf("the transaction weighs %d, want %d", b.Txs[1].Weight, weight)
+	}
+	return b
+}
