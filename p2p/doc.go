@@ -34,6 +34,7 @@
 // Each request has a deadline, after which another peer is asked. The branch
 // to fetch is the one with the most work that a connected peer claims to
 // have, so that headers nobody can back with bodies do not bind this node.
+// Of several, those come first that peers claim who have delivered blocks.
 // Peers are asked for headers again from time to time, whatever they
 // announced, and blocks counted as stored are checked to be there.
 //

@@ -81,16 +81,14 @@ type syncPeer struct {
 }
 
 func newSyncer(n *Network) *syncer {
-	limits := n.cfg.Params.Limits
+	// Time for the largest block at a very low rate on top.
+	stallAfter := time.Minute + time.Duration(n.cfg.Params.Limits.BlockSerialized/slowestRate)*time.Second
 	return &syncer{
-		n:     n,
-		chain: n.cfg.Chain,
-		kick:  make(chan struct{}, 1),
-		work:  make(chan struct{}, 1),
-		sched: blocksync.New(blocksync.Config{
-			// Time for the largest block at a very low rate on top.
-			StallAfter: time.Minute + time.Duration(limits.BlockSerialized/slowestRate)*time.Second,
-		}),
+		n:       n,
+		chain:   n.cfg.Chain,
+		kick:    make(chan struct{}, 1),
+		work:    make(chan struct{}, 1),
+		sched:   blocksync.New(blocksync.Config{LateAfter: stallAfter / 6, StallAfter: stallAfter}),
 		peers:   make(map[int64]*syncPeer),
 		queue:   newBlockQueue(),
 		sources: make(map[chainhash.Hash]source),
@@ -195,8 +193,9 @@ func (s *syncer) audit(now time.Time) {
 
 // peerBest is the end of one peer's best branch.
 type peerBest struct {
-	id   int64
-	best BlockInfo
+	id       int64
+	best     BlockInfo
+	standing blocksync.Standing
 }
 
 // refresh brings the path in line with the tip and the peers' branches, and
@@ -204,11 +203,12 @@ type peerBest struct {
 func (s *syncer) refresh() {
 	tip := s.chain.Best()
 	bests := s.peerBests()
-	target, ok := s.choose(tip, bests)
+	good := s.withoutInvalid(bests)
+	target, ok := s.choose(tip, good)
 	if !ok {
 		target = tip
 	}
-	s.lag.Store(max(target.Height-tip.Height, 0))
+	s.lag.Store(lagOf(tip, good))
 	upTo := make(map[int64]int32, len(bests))
 	for _, b := range bests {
 		upTo[b.id] = s.common(b.best, target).Height
@@ -239,48 +239,84 @@ func (s *syncer) refresh() {
 	}
 }
 
+// peerBests lists the branches of the peers that have bodies. A peer that
+// this node dialled, others could not easily put in its way: it need not
+// deliver first to be relied on.
 func (s *syncer) peerBests() []peerBest {
+	now := s.n.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []peerBest
 	for id, sp := range s.peers {
-		if sp.known {
-			out = append(out, peerBest{id, sp.best})
+		if !sp.known || !sp.serves {
+			continue
 		}
+		standing := s.sched.Standing(id, now)
+		if standing == blocksync.Fresh && !sp.p.inbound {
+			standing = blocksync.Proven
+		}
+		out = append(out, peerBest{id, sp.best, standing})
 	}
 	slices.SortFunc(out, func(a, b peerBest) int { return cmp.Compare(a.id, b.id) })
 	return out
 }
 
-// choose returns the branch to fetch: of those that peers have, the one
-// with the most work, if that is more than the tip's. Which branch is best
-// as a whole does not matter: nobody here may have it.
+// withoutInvalid leaves out branches that were found invalid.
+func (s *syncer) withoutInvalid(bests []peerBest) []peerBest {
+	var good []peerBest
+	found := false
+	for _, b := range bests {
+		info, ok := s.chain.Lookup(b.best.Hash)
+		found = found || ok && info.Invalid
+		if ok && !info.Invalid {
+			good = append(good, b)
+		}
+	}
+	if found {
+		s.blameSources()
+	}
+	return good
+}
+
+// choose returns the branch to fetch: of those with more work than the tip
+// that peers have, the one with the most work among the peers of the best
+// standing. So one that withholds the blocks of a good branch does not keep
+// those of others from being fetched. Which branch is best as a whole does
+// not matter: nobody here may have it.
 func (s *syncer) choose(tip BlockInfo, bests []peerBest) (target BlockInfo, ok bool) {
 	s.mu.Lock()
 	current := s.target
 	s.mu.Unlock()
-	foundInvalid := false
+	standing := blocksync.Late
 	for _, b := range bests {
-		info, found := s.chain.Lookup(b.best.Hash)
-		if !found || info.Invalid {
-			foundInvalid = foundInvalid || found
-			continue
-		}
-		if info.Work.Cmp(tip.Work) <= 0 {
+		if b.best.Work.Cmp(tip.Work) <= 0 {
 			continue
 		}
 		by := 1
 		if ok {
-			by = info.Work.Cmp(target.Work)
+			by = cmp.Or(cmp.Compare(b.standing, standing), b.best.Work.Cmp(target.Work))
 		}
-		if by > 0 || by == 0 && info.Hash == current {
-			target, ok = info, true
+		if by > 0 || by == 0 && b.best.Hash == current {
+			target, standing, ok = b.best, b.standing, true
 		}
-	}
-	if foundInvalid {
-		s.blameSources()
 	}
 	return target, ok
+}
+
+// lagOf returns how many blocks the tip is behind the peers of the best
+// standing there is: what others claim is fetched, but until they deliver it
+// does not make the node one that catches up.
+func lagOf(tip BlockInfo, bests []peerBest) int32 {
+	lag, standing := int32(0), blocksync.Late
+	for _, b := range bests {
+		if b.standing > standing {
+			lag, standing = 0, b.standing
+		}
+		if b.standing == standing && b.best.Work.Cmp(tip.Work) > 0 {
+			lag = max(lag, b.best.Height-tip.Height)
+		}
+	}
+	return lag
 }
 
 // follow makes the path lead to target, from the first block behind the

@@ -19,6 +19,9 @@
 // peer that kept us waiting loses half its share. Each further move of the
 // same block waits twice as long. What arrives late is still taken.
 //
+// A peer's Standing says whether it has delivered what it claims to have, so
+// that the caller can put the branches of those that have first.
+//
 // A peer that owes blocks and delivers none for Config.StallAfter is
 // reported, for the caller to end the session. A peer that says it does not
 // have a block is not asked for it, or for later ones, until it announces something (Announced).

@@ -19,7 +19,7 @@ type peer struct {
 
 	lastDelivery time.Time     // or when it began to owe
 	pace         time.Duration // between deliveries, smoothed; 0: none measured
-	delivered    uint64
+	delivered    uint64        // since it last lacked something that it claimed
 }
 
 func (p *peer) owes(hash chainhash.Hash) bool {
@@ -111,6 +111,7 @@ func (s *Scheduler) NotFound(id int64, hash chainhash.Hash) bool {
 	delete(p.owed, hash)
 	if sl := s.slotOf(hash); sl != nil {
 		p.lacks = min(p.lacks, sl.Height)
+		p.delivered = 0
 		if sl.state == asked && sl.peer == id {
 			sl.state = wanted
 		}
@@ -118,12 +119,44 @@ func (s *Scheduler) NotFound(id int64, hash chainhash.Hash) bool {
 	return true
 }
 
+// Standing says whether a peer's claim to have blocks can be relied on.
+type Standing int
+
+// The standings, from bad to good.
+const (
+	Late   Standing = iota // owes blocks for Config.LateAfter, or said it lacks what it claimed
+	Fresh                  // has delivered nothing yet
+	Proven                 // has delivered blocks that it was asked for
+)
+
+// Standing returns the standing of a peer.
+func (s *Scheduler) Standing(id int64, now time.Time) Standing {
+	p := s.peers[id]
+	switch {
+	case p == nil:
+		return Fresh
+	case p.lacks < math.MaxInt32 || s.owesFor(p, now) >= s.cfg.LateAfter:
+		return Late
+	case p.delivered == 0:
+		return Fresh
+	}
+	return Proven
+}
+
+// owesFor returns for how long a peer has owed blocks and delivered none.
+func (s *Scheduler) owesFor(p *peer, now time.Time) time.Duration {
+	if len(p.owed) == 0 {
+		return 0
+	}
+	return now.Sub(p.lastDelivery)
+}
+
 // Stalled returns the peers that owe blocks and have delivered none for
 // Config.StallAfter, in order of their ids.
 func (s *Scheduler) Stalled(now time.Time) []int64 {
 	var out []int64
 	for id, p := range s.peers {
-		if len(p.owed) > 0 && now.Sub(p.lastDelivery) >= s.cfg.StallAfter {
+		if s.owesFor(p, now) >= s.cfg.StallAfter {
 			out = append(out, id)
 		}
 	}

@@ -26,7 +26,8 @@ type Config struct {
 	FirstShare int           // share of a peer that has delivered nothing; 4
 	Horizon    time.Duration // what a share is meant to last for; 2 s
 	MoveAfter  time.Duration // how long a block is waited for while others idle; 2 s
-	StallAfter time.Duration // how long a peer may deliver nothing that it owes; 60 s
+	LateAfter  time.Duration // how long a peer may deliver nothing that it owes until it is Late; 10 s
+	StallAfter time.Duration // and until it is stalled; 60 s
 }
 
 func (c Config) withDefaults() Config {
@@ -35,6 +36,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.FirstShare, 4)
 	setDefault(&c.Horizon, 2*time.Second)
 	setDefault(&c.MoveAfter, 2*time.Second)
+	setDefault(&c.LateAfter, 10*time.Second)
 	setDefault(&c.StallAfter, 60*time.Second)
 	return c
 }

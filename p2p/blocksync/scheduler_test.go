@@ -290,3 +290,36 @@ func BenchmarkAssign(b *testing.B) {
 		}
 	}
 }
+
+// A peer is relied on once it delivers, until it is late or lacks what it
+// claimed.
+func TestStanding(t *testing.T) {
+	s := New(Config{LateAfter: 10 * time.Second})
+	now := time.Unix(1_700_000_000, 0)
+	blocks := make([]Block, 8)
+	for i := range blocks {
+		blocks[i] = Block{Hash: chainhash.Hash{byte(i), 1}, Height: int32(i)}
+	}
+	want := func(what string, standing Standing) {
+		t.Helper()
+		if got := s.Standing(1, now); got != standing {
+			t.Errorf("%s: standing %d, want %d", what, got, standing)
+		}
+	}
+	want("not known", Fresh)
+	s.SetPeer(1, 7)
+	s.SetPath(blocks, func(Block) bool { return false })
+	now = now.Add(time.Hour)
+	want("owes nothing", Fresh)
+	s.Assign(now, 2)
+	now = now.Add(10*time.Second - 1)
+	want("almost late", Fresh)
+	now = now.Add(1)
+	want("late", Late)
+	s.Arrived(1, blocks[0].Hash, now)
+	want("delivers after all", Proven)
+	s.NotFound(1, blocks[1].Hash)
+	want("lacks one", Late)
+	s.Announced(1)
+	want("announces", Fresh)
+}
