@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/index"
 	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/chain/sigcheck"
 	"github.com/charterchain/charter/chain/store"
@@ -54,6 +55,7 @@ type Node struct {
 	store   *store.Store
 	checker *sigcheck.Checker
 	chain   *chain.Chain
+	indexes *index.Set // nil: none
 	pool    *mempool.Pool
 	peers   *p2p.Network
 	miner   *miner.Miner
@@ -89,7 +91,7 @@ func New(ctx context.Context, opts Options) (_ *Node, err error) {
 		return nil, err
 	}
 	for _, open := range []func(context.Context) error{
-		n.checkMachine, n.openStore, n.openChain, n.openPool, n.openPeers, n.openMiner, n.openRPC, n.openMonitoring,
+		n.checkMachine, n.openStore, n.openChain, n.openIndexes, n.openPool, n.openPeers, n.openMiner, n.openRPC, n.openMonitoring,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -107,6 +109,7 @@ func (n *Node) Run(ctx context.Context) error {
 	context.AfterFunc(n.stopping, func() { cancel(context.Cause(n.stopping)) })
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.chain.Run(ctx) })
+	g.Go(func() error { return n.runIndexes(ctx) })
 	g.Go(func() error { return n.pool.Run(ctx) })
 	g.Go(func() error { return n.disk.Run(ctx) })
 	for _, l := range n.http {

@@ -28,6 +28,7 @@ func (n *Node) openRPC(context.Context) error {
 	}
 	n.rpc, err = rpc.New(rpc.Config{
 		Chain:           n.chain,
+		Indexes:         n.indexes,
 		Mempool:         rpcPool{n.pool, n.poolLoaded.Load},
 		Miner:           rpcMiner{n.miner, n.pool},
 		Peers:           rpcPeers{n.peers},

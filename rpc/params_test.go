@@ -143,6 +143,7 @@ func TestMethodList(t *testing.T) {
 		getmempoolinfo getmempoolentry submitblock getblocktemplate generatetoaddress generateblock getmininginfo getpeerinfo
 		getnetworkinfo getconnectioncount addnode disconnectnode setnetworkactive validateaddress invalidateblock reconsiderblock
 		preciousblock verifychain explainblock
+		getindexinfo getblockfilter getaddressbalance getaddresstxids getaddressutxos searchrawtransactions
 		scantxoutset stop uptime help getrpcinfo
 		authenticate notifyblocks stopnotifyblocks notifynewtransactions stopnotifynewtransactions`)
 	for _, name := range want {

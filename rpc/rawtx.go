@@ -13,6 +13,7 @@ import (
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/index"
 	"github.com/charterchain/charter/chain/params/scan"
 )
 
@@ -21,6 +22,7 @@ type rawTxMethods struct {
 	chain Chain
 	pool  Mempool
 	shape *shaper
+	txs   *index.Tx // nil: there is no index
 }
 
 // Defaults of sendrawtransaction and testmempoolaccept.
@@ -41,9 +43,9 @@ func (m *rawTxMethods) methods() []*method {
 				{name: "txid", want: "string, 64 hex digits", help: "The transaction id."},
 				{name: "verbosity|verbose", want: "number, 0 to 2", fallback: "0",
 					help: "0: hex; 1: an object; 2: with fee and spent outputs, where they are known."},
-				{name: "blockhash", want: "string, 64 hex digits", fallback: "the mempool only", help: "The block to look in."},
+				{name: "blockhash", want: "string, 64 hex digits", fallback: "the mempool, and the blocks if there is a transaction index", help: "The block to look in."},
 			},
-			summary: "Returns a transaction of the mempool, or of a given block.",
+			summary: "Returns a transaction of the mempool, of a given block, or, with --txindex, of any block.",
 			result:  "A string of hex, or an object.",
 		},
 		{
@@ -75,7 +77,7 @@ func (m *rawTxMethods) methods() []*method {
 	}
 }
 
-func (m *rawTxMethods) getRawTransaction(_ context.Context, c *call) (any, error) {
+func (m *rawTxMethods) getRawTransaction(ctx context.Context, c *call) (any, error) {
 	txid, verbosity, blockHash := c.hash(0), c.verbosity(1, 0), c.hash(2)
 	if c.err != nil {
 		return nil, c.err
@@ -83,13 +85,13 @@ func (m *rawTxMethods) getRawTransaction(_ context.Context, c *call) (any, error
 	if c.has(2) {
 		return m.fromBlock(txid, blockHash, verbosity)
 	}
-	if txid == m.chain.Params().GenesisBlock.Transactions[0].TxHash() {
+	p := m.chain.Params()
+	if txid == p.GenesisBlock.Transactions[0].TxHash() && (m.txs == nil || len(p.GenesisCoins()) == 0) {
 		return nil, fail(codeAddressOrKey, "The genesis block coinbase is not considered an ordinary transaction and cannot be retrieved")
 	}
 	tx, ok := m.pool.Get(txid)
 	if !ok {
-		return nil, fail(codeAddressOrKey, "No such mempool transaction. This version has no index of transactions: "+
-			"give the block as blockhash to look there. Use gettransaction for wallet transactions.")
+		return m.fromIndex(ctx, txid, verbosity)
 	}
 	if verbosity <= 0 {
 		return hex.EncodeToString(encodeTx(tx.Msg)), nil

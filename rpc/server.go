@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/charterchain/charter/chain/index"
 )
 
 // Bounds of the HTTP side; doc.go lists them.
@@ -29,6 +31,9 @@ type Config struct {
 	Mempool Mempool
 	Miner   Miner
 	Peers   Peers // nil: the node has no peer-to-peer part
+
+	// Indexes are the optional indexes; nil: none.
+	Indexes *index.Set
 
 	// Users may call every method. Nobody else may call any.
 	Users []Credential
@@ -112,7 +117,8 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&verifyMethods{chain: cfg.Chain}).methods(),
 		(&scanMethods{chain: cfg.Chain}).methods(),
 		(&mempoolMethods{pool: cfg.Mempool}).methods(),
-		(&rawTxMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape}).methods(),
+		(&rawTxMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape, txs: cfg.Indexes.Tx()}).methods(),
+		(&indexMethods{cfg: cfg, shape: shape}).methods(),
 		newMiningMethods(cfg, s.notifier).methods(),
 		(&generateMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner}).methods(),
 		(&networkMethods{cfg: cfg}).methods(),

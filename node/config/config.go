@@ -34,6 +34,10 @@ type Config struct {
 	MineThreads int
 	MineAddress string
 
+	TxIndex     bool // transactions by id
+	AddrIndex   bool // history and coins of addresses
+	FilterIndex bool // block filters
+
 	LoadBlock         []string
 	Reindex           bool
 	ReindexChainstate bool
@@ -75,6 +79,10 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.BoolVar(&c.Mine, "mine", false, "mine blocks on the CPU")
 	fs.IntVar(&c.MineThreads, "mine-threads", 1, "threads that mine")
 	fs.StringVar(&c.MineAddress, "mine-address", "", "address that mined blocks pay to")
+
+	fs.BoolVar(&c.TxIndex, "txindex", false, "keep an index of all transactions, for getrawtransaction")
+	fs.BoolVar(&c.AddrIndex, "addrindex", false, "keep an index of addresses: balance, history, unspent outputs")
+	fs.BoolVar(&c.FilterIndex, "filterindex", false, "keep compact block filters (BIP157, BIP158), for getblockfilter")
 
 	fs.StringArrayVar(&c.LoadBlock, "loadblock", nil, "import framed blocks (bootstrap.dat, blk files, also .bz2, .gz) at start; may be repeated")
 	fs.BoolVar(&c.Reindex, "reindex", false, "make block index and chain state again from the block files, checking everything")
