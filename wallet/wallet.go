@@ -125,9 +125,8 @@ func found(cfg Config, entropy, passphrase []byte, birthday int64) (w *Wallet, e
 	if cfg.KDF == (keystore.Params{}) {
 		cfg.KDF = keystore.DefaultParams()
 	}
-	keysPath := filepath.Join(cfg.Dir, keysName)
-	if _, err := cfg.FS.ReadFile(keysPath, keystore.MaxSize); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is a wallet in %s already; choose another name with --wallet", cfg.Dir)
+	if err := checkNone(cfg); err != nil {
+		return nil, err
 	}
 	sealed, err := keystore.Seal(entropy, passphrase, cfg.KDF, cfg.Rand)
 	if err != nil {
@@ -150,6 +149,9 @@ func found(cfg Config, entropy, passphrase []byte, birthday int64) (w *Wallet, e
 			err = errors.Join(err, lock.Close())
 		}
 	}()
+	if err := checkNone(cfg); err != nil { // another process was quicker
+		return nil, err
+	}
 	w = &Wallet{cfg: cfg, lock: lock, birthday: birthday}
 	if err := w.reset(keys); err != nil {
 		return nil, err
@@ -157,7 +159,16 @@ func found(cfg Config, entropy, passphrase []byte, birthday int64) (w *Wallet, e
 	if err := w.save(); err != nil {
 		return nil, err
 	}
-	return w, replaceFile(cfg.FS, keysPath, sealed)
+	return w, replaceFile(cfg.FS, filepath.Join(cfg.Dir, keysName), sealed)
+}
+
+// checkNone refuses a folder with a wallet in it.
+func checkNone(cfg Config) error {
+	_, err := cfg.FS.ReadFile(filepath.Join(cfg.Dir, keysName), keystore.MaxSize)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is a wallet in %s already; choose another name with --wallet", cfg.Dir)
+	}
+	return nil
 }
 
 // reset gives the wallet an empty ledger under the account of keys.
