@@ -184,6 +184,9 @@ func (m *Maker) draft(on *made) *Draft {
 		SignatureScript:  sig,
 		Sequence:         wire.MaxTxInSequenceNum,
 	})
+	if params.Active(m.Params.Deployments.BIP54, height) {
+		coinbase.LockTime, coinbase.TxIn[0].Sequence = uint32(height)-1, wire.MaxTxInSequenceNum-1
+	}
 	coinbase.AddTxOut(wire.NewTxOut(consensus.Subsidy(height, m.Params), AnyoneCanSpend()))
 	return &Draft{Height: height, Block: &wire.MsgBlock{
 		Header: wire.BlockHeader{
