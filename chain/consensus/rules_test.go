@@ -35,6 +35,23 @@ func TestRulesIsComplete(t *testing.T) {
 	}
 }
 
+// TestRulesAreDocumented looks for each rule in the package's documentation.
+func TestRulesAreDocumented(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := make(map[string]bool)
+	for _, word := range strings.Fields(file.Doc.Text()) {
+		words[strings.TrimSuffix(word, ",")] = true
+	}
+	for _, rule := range Rules() {
+		if !words[string(rule)] {
+			t.Errorf("doc.go does not list %s", rule)
+		}
+	}
+}
+
 func TestRuleError(t *testing.T) {
 	cause := errors.New("cause")
 	err := error(&RuleError{Rule: RuleVersion, Note: "(0x00000001)", Detail: "too old", Err: cause})
