@@ -45,6 +45,7 @@ run goes on with it; --reset starts over.`,
 			}
 			o.dirGiven = cmd.Flags().Changed("datadir")
 			o.cfg.Chain = "dev"
+			o.cfg.DataDir = o.dir
 			o.cfg.NoListen = true
 			o.cfg.Mine = true
 			o.cfg.MineAddress = "set below"
@@ -56,7 +57,11 @@ run goes on with it; --reset starts over.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.dir, "datadir", filepath.Join(config.DefaultDataDir(home), "dev"), "folder for all data of the development chain")
+	dir := config.DefaultDataDir(home)
+	if dir != "" {
+		dir = filepath.Join(dir, "dev")
+	}
+	flags.StringVar(&o.dir, "datadir", dir, "folder for all data of the development chain")
 	flags.DurationVar(&o.blockTime, "block-time", 2*time.Second, "time between blocks")
 	flags.BoolVar(&o.reset, "reset", false, "delete the development chain and its wallet, and start over")
 	for _, name := range []string{"rpclisten", "metrics", "pprof", "dbcache", "log-level", "log-format"} {

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func (p *program) rootCommand() *cobra.Command {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		home = "."
+		home = "" // then --datadir has to be given
 	}
 	var cfg *config.Config
 	cmd := &cobra.Command{

@@ -49,16 +49,23 @@ type Config struct {
 
 	LogLevel  string
 	LogFormat string
+
+	home string // what ~/ stands for in the settings file and the environment
 }
 
 // DefaultDataDir is used where no --datadir is given. home is the user's
-// home folder.
-func DefaultDataDir(home string) string { return filepath.Join(home, ".charter") }
+// home folder; where that is not known ("") there is no default.
+func DefaultDataDir(home string) string {
+	if home == "" {
+		return ""
+	}
+	return filepath.Join(home, ".charter")
+}
 
 // Register defines every setting as a flag of fs, with its default, and
 // returns where the values will be.
 func Register(fs *pflag.FlagSet, home string) *Config {
-	c := new(Config)
+	c := &Config{home: home}
 	fs.StringVar(&c.Chain, "chain", "", "chain file, or the name of a shipped chain (open, bitcoin-regtest, bitcoin-mainnet)")
 	fs.StringVar(&c.DataDir, "datadir", DefaultDataDir(home), "folder for all data; each chain has a folder in it")
 	fs.StringVar(&c.File, "config", "", "TOML file with settings (default DATADIR/charterd.toml, if it exists)")
@@ -115,6 +122,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Chain == "" {
 		bad("chain", c.Chain, "name a chain file or a shipped chain; `charter init NAME` makes a chain file, `charterd dev` needs none")
+	}
+	if c.DataDir == "" {
+		bad("datadir", c.DataDir, "name a folder: the home folder is not known, so there is no default")
 	}
 	for _, a := range c.Listen {
 		address("listen", a)

@@ -43,6 +43,29 @@ func TestLaterSourceWins(t *testing.T) {
 	}
 }
 
+func TestHomeFolder(t *testing.T) {
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	c := Register(fs, "/home/me")
+	if err := Load(c, fs, []string{"CHARTER_CHAIN=open", "CHARTER_DATADIR=~/ledger", "CHARTER_LISTEN="}); err != nil {
+		t.Fatal(err)
+	}
+	if c.DataDir != "/home/me/ledger" || len(c.Listen) != 0 {
+		t.Errorf("datadir %q, listen %q", c.DataDir, c.Listen)
+	}
+	t.Run("none", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		if err := os.WriteFile(FileName, []byte("chain = \"not for us\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		c := Register(fs, "")
+		err := Load(c, fs, []string{"CHARTER_CHAIN=open"})
+		if err == nil || !strings.Contains(err.Error(), "datadir") || c.Chain != "open" || c.File != "" {
+			t.Errorf("error %v, chain %q, file %q", err, c.Chain, c.File)
+		}
+	})
+}
+
 func TestFaultsAreNamed(t *testing.T) {
 	tests := []struct {
 		name          string

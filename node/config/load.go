@@ -22,8 +22,12 @@ const envPrefix = "CHARTER_"
 // foreignEnv are variables with our prefix that are no settings of a node.
 var foreignEnv = map[string]bool{"CHARTER_VECTORS": true, "CHARTER_SEED": true, "CHARTER_CRASHES": true, "CHARTER_FLIPS": true}
 
-// onlyFlag lists settings that a file cannot hold: they say which file.
-func onlyFlag(name string) bool { return name == "config" || name == "help" }
+// onlyFlag lists flags that a file cannot hold: they say which file, or are
+// no settings.
+func onlyFlag(name string) bool { return name == "config" || noSetting(name) }
+
+// noSetting lists flags that are commands.
+func noSetting(name string) bool { return name == "help" || name == "version" }
 
 // Load completes c, which Register returned for fs after the command line
 // was parsed, from the environment (entries NAME=value) and the settings
@@ -31,7 +35,7 @@ func onlyFlag(name string) bool { return name == "config" || name == "help" }
 func Load(c *Config, fs *pflag.FlagSet, environ []string) error {
 	given := make(map[string]bool)
 	fs.Visit(func(f *pflag.Flag) { given[f.Name] = true })
-	envErr := applyEnv(fs, environ, given)
+	envErr := applyEnv(c, fs, environ, given)
 	fileErr := applyFile(c, fs, given)
 	if err := errors.Join(envErr, fileErr); err != nil {
 		return err
@@ -39,7 +43,7 @@ func Load(c *Config, fs *pflag.FlagSet, environ []string) error {
 	return c.Validate()
 }
 
-func applyEnv(fs *pflag.FlagSet, environ []string, given map[string]bool) error {
+func applyEnv(c *Config, fs *pflag.FlagSet, environ []string, given map[string]bool) error {
 	var errs []error
 	sort.Strings(environ)
 	for _, entry := range environ {
@@ -49,7 +53,7 @@ func applyEnv(fs *pflag.FlagSet, environ []string, given map[string]bool) error 
 		}
 		key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
 		f := fs.Lookup(key)
-		if f == nil || key == "help" {
+		if f == nil || noSetting(key) {
 			errs = append(errs, fmt.Errorf("environment variable %s: no such setting; `charterd --help` lists them", name))
 			continue
 		}
@@ -58,9 +62,9 @@ func applyEnv(fs *pflag.FlagSet, environ []string, given map[string]bool) error 
 		}
 		values := []string{value}
 		if f.Value.Type() == "stringArray" {
-			values = strings.Split(value, ",")
+			values = strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 		}
-		if err := set(f, values); err != nil {
+		if err := c.set(f, values); err != nil {
 			errs = append(errs, fmt.Errorf("environment variable %s = %q: %w", name, value, err))
 		}
 		given[key] = true
@@ -72,6 +76,9 @@ func applyEnv(fs *pflag.FlagSet, environ []string, given map[string]bool) error 
 // the command line nor the environment has set.
 func applyFile(c *Config, fs *pflag.FlagSet, given map[string]bool) error {
 	explicit := c.File != ""
+	if !explicit && c.DataDir == "" {
+		return nil // Validate reports it
+	}
 	if !explicit {
 		c.File = filepath.Join(c.DataDir, FileName)
 	}
@@ -97,7 +104,7 @@ func applyFile(c *Config, fs *pflag.FlagSet, given map[string]bool) error {
 		if given[key] {
 			continue
 		}
-		if err := set(f, values[key]); err != nil {
+		if err := c.set(f, values[key]); err != nil {
 			errs = append(errs, fmt.Errorf("settings file %s, key %q: %w", c.File, key, err))
 		}
 	}
@@ -134,11 +141,16 @@ func parseFile(data []byte) (map[string][]string, error) {
 	return values, nil
 }
 
-func set(f *pflag.Flag, values []string) error {
+// set gives a flag its values. No shell has expanded them: ~/ at the start
+// is the home folder.
+func (c *Config) set(f *pflag.Flag, values []string) error {
 	if f.Value.Type() != "stringArray" && len(values) != 1 {
 		return fmt.Errorf("takes one value, not a list of %d", len(values))
 	}
 	for _, v := range values {
+		if rest, ok := strings.CutPrefix(v, "~/"); ok && c.home != "" {
+			v = filepath.Join(c.home, rest)
+		}
 		if err := f.Value.Set(v); err != nil {
 			return fmt.Errorf("%q is not a valid value (%s): %w", v, f.Value.Type(), err)
 		}
