@@ -66,6 +66,7 @@ type Node struct {
 	stop       context.CancelCauseFunc // ends Run; set by New
 	stopping   context.Context
 	closers    []func() error // in the order of opening
+	ended      error          // what Run returned
 }
 
 // errStopped is the cause of a stop that somebody asked for over RPC.
@@ -120,6 +121,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.log.Info("node runs", "chain", n.opts.Params.Name, "genesis", n.opts.Params.GenesisHash,
 		"height", n.chain.Best().Height, "dir", n.opts.Dir, "version", n.opts.Version)
 	err := g.Wait()
+	n.ended = err
 	n.log.Info("node stops", "height", n.chain.Best().Height)
 	return errors.Join(repairable(err), n.savePool())
 }
@@ -150,7 +152,10 @@ func (n *Node) live(ctx context.Context) error {
 func (n *Node) Close() error {
 	var errs []error
 	for i := len(n.closers) - 1; i >= 0; i-- {
-		errs = append(errs, n.closers[i]())
+		// What ended Run is met again where something was to be written.
+		if err := n.closers[i](); err != nil && !errors.Is(n.ended, err) {
+			errs = append(errs, err)
+		}
 	}
 	n.closers = nil
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -150,5 +151,18 @@ func TestMetrics(t *testing.T) {
 		if families[name] == nil {
 			t.Errorf("%s is missing", name)
 		}
+	}
+}
+
+// What ended a node is told once, although every part that still has to
+// write meets it again.
+func TestCloseAfterFailure(t *testing.T) {
+	full, other := errors.New("disk full"), errors.New("other")
+	n := &Node{ended: full}
+	for _, err := range []error{full, nil, other} {
+		n.onClose(func() error { return err })
+	}
+	if err := n.Close(); !errors.Is(err, other) || errors.Is(err, full) {
+		t.Errorf("closing says %v", err)
 	}
 }
