@@ -80,6 +80,9 @@ func callRPC(ctx context.Context, e *env, f *rpcFlags, method string, args []str
 	values := make([]any, len(args))
 	named := map[string]any{}
 	for i, arg := range args {
+		if strings.HasPrefix(arg, "--") && !f.strings {
+			return usagef("flags stand before METHOD, and %q is behind it; --string sends it as a parameter", arg)
+		}
 		name := ""
 		if f.named {
 			var ok bool

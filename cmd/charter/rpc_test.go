@@ -65,6 +65,7 @@ func TestRPC(t *testing.T) {
 		{`m ["a"] {"a":1} "51" [x`, `[["a"],{"a":1},"51","[x"]`},
 		{"m " + digits, `["` + digits + `"]`},
 		{"--string m 1 true", `["1","true"]`},
+		{"--string m --x", `["--x"]`},
 		{"--named m a=1 b=x=y c=", `{"a":1,"b":"x=y","c":""}`},
 		{"m - 2", `["from stdin",2]`},
 	} {
@@ -91,7 +92,7 @@ func TestRPC(t *testing.T) {
 	if code, out, errOut := rpcLine("", "m"); code != exitFailed || out != "" || !strings.HasSuffix(errOut, "\nerror code: -8\nerror message:\nno such height\n") {
 		t.Errorf("error: code %d, %q, %q", code, out, errOut)
 	}
-	for _, args := range [][]string{{}, {"--named", "m", "x"}, {"--named", "m", "=1"}, {"--named", "m", "a=1", "a=2"}} {
+	for _, args := range [][]string{{}, {"--named", "m", "x"}, {"--named", "m", "=1"}, {"--named", "m", "a=1", "a=2"}, {"m", "--json"}} {
 		if code, _, _ := rpcLine("", args...); code != exitUsage {
 			t.Errorf("%q: code %d, want %d", args, code, exitUsage)
 		}
