@@ -170,11 +170,7 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	if n.parent == nil {
 		return errors.New("the genesis block cannot be disconnected")
 	}
-	b, err := c.loadBody(n)
-	if err != nil {
-		return err
-	}
-	spent, err := c.loadUndo(n, b)
+	b, spent, err := c.loadWhole(n)
 	if err != nil {
 		return err
 	}
@@ -190,6 +186,23 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	c.cfg.Metrics.at(n.parent, c.cache)
 	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent})
 	return c.maybeFlush()
+}
+
+// loadWhole reads what it takes to disconnect n. Undo data comes from no
+// peer, nor does anybody ask for blocks of a branch that has lost: where they
+// are damaged the node stops, rather than stay on that branch for ever.
+func (c *Chain) loadWhole(n *node) (b *consensus.Block, spent [][]consensus.Coin, err error) {
+	if b, err = c.loadBody(n); err == nil {
+		spent, err = c.loadUndo(n, b)
+	}
+	var damage *store.DamageError // says itself what helps
+	if errors.Is(err, ErrNoData) {
+		err = fmt.Errorf("%w; start once with --reindex-chainstate", err)
+	}
+	if errors.As(err, &damage) || errors.Is(err, ErrNoData) {
+		err = c.fatal(fmt.Sprintf("disconnect block %v at height %d", n.hash, n.height), err)
+	}
+	return b, spent, err
 }
 
 // loadBody reads the block of n from disk. A damaged record loses "have
