@@ -2,13 +2,8 @@ package node
 
 import (
 	"context"
-	"errors"
-	"fmt"
-
-	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain"
-	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/index"
 )
 
@@ -21,7 +16,7 @@ func (n *Node) openIndexes(context.Context) error {
 	set, err := index.Open(index.Config{
 		Params:  n.opts.Params,
 		Store:   n.store,
-		Source:  indexSource{n.chain},
+		Source:  chain.IndexSource{Chain: n.chain},
 		Tx:      cfg.TxIndex,
 		Addr:    cfg.AddrIndex,
 		Filter:  cfg.FilterIndex,
@@ -42,47 +37,4 @@ func (n *Node) runIndexes(ctx context.Context) error {
 		return nil
 	}
 	return n.indexes.Run(ctx)
-}
-
-// indexSource shows the chain to its indexes.
-type indexSource struct{ *chain.Chain }
-
-func indexBlock(info chain.BlockInfo) index.Block {
-	return index.Block{Hash: info.Hash, Parent: info.Header.PrevBlock, Height: info.Height, OnBest: info.OnBest}
-}
-
-func (s indexSource) Best() index.Block { return indexBlock(s.Chain.Best()) }
-func (s indexSource) Syncing() bool     { return s.Chain.InitialSync() }
-
-func (s indexSource) AtHeight(height int32) (index.Block, bool) {
-	info, ok := s.Chain.AtHeight(height)
-	return indexBlock(info), ok
-}
-
-func (s indexSource) Lookup(hash chainhash.Hash) (index.Block, bool) {
-	info, ok := s.Chain.Lookup(hash)
-	return indexBlock(info), ok
-}
-
-func (s indexSource) ReadBlock(hash chainhash.Hash) (*consensus.Block, error) {
-	b, err := s.Chain.ReadBlock(hash)
-	return b, indexError(err)
-}
-
-func (s indexSource) ReadRaw(hash chainhash.Hash) ([]byte, error) {
-	raw, err := s.Chain.ReadRawBlock(hash)
-	return raw, indexError(err)
-}
-
-func (s indexSource) ReadSpent(hash chainhash.Hash) ([][]consensus.Coin, error) {
-	spent, err := s.Chain.ReadSpent(hash)
-	return spent, indexError(err)
-}
-
-// indexError says in the indexes' terms that data is missing.
-func indexError(err error) error {
-	if errors.Is(err, chain.ErrNoData) || errors.Is(err, chain.ErrUnknownBlock) {
-		return fmt.Errorf("%w: %w", index.ErrNoData, err)
-	}
-	return err
 }

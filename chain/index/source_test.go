@@ -13,7 +13,6 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
-	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/chain/store"
@@ -45,8 +44,16 @@ type fakeBlock struct {
 // testParams is a chain whose genesis block pays 700 and 300 to two scripts.
 func testParams(t testing.TB) *params.Params {
 	t.Helper()
-	p := chaintest.Params(chaintest.ChainFile)
-	file := chaintest.ChainFile
+	load := func(file string) *params.Params {
+		p, err := params.Load([]byte(file), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	file := "format = 1\nname = \"test\"\n[address]\nbech32_hrp = \"ct\"\n[genesis]\ntime = 1700000000\nbits = 0x207fffff\n" +
+		"[pow]\nlimit = 0x207fffff\nalgorithm = \"fixed\"\n[subsidy]\ninitial = 5000\n"
+	p := load(file)
 	for _, amount := range []int{700, 300} {
 		addr, ok := p.Address.Encode(allocated(amount))
 		if !ok {
@@ -54,7 +61,7 @@ func testParams(t testing.TB) *params.Params {
 		}
 		file += fmt.Sprintf("[[genesis.allocation]]\naddress = %q\namount = %d\n", addr, amount)
 	}
-	return chaintest.Params(file)
+	return load(file)
 }
 
 func allocated(n int) []byte {
