@@ -120,6 +120,16 @@ func (n *Network) pinnedHost(ip netip.Addr) bool {
 	return false
 }
 
+// pinnedPeer reports whether a session is one with a pinned peer, by its
+// identity or by where it comes from.
+func (n *Network) pinnedPeer(p *peer) bool {
+	n.mu.Lock()
+	pinned := n.pinnedKeyLocked(p.key)
+	n.mu.Unlock()
+	ip, err := netip.ParseAddr(hostOf(p.addr))
+	return pinned || err == nil && n.pinnedHost(ip)
+}
+
 // sessionAtLocked returns the session that a pin asks for, if it exists.
 func (n *Network) sessionAtLocked(p *pin) *peer {
 	if key := p.keyLocked(); key != [32]byte{} {

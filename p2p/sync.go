@@ -64,6 +64,7 @@ type syncer struct {
 type syncPeer struct {
 	p      *peer
 	serves bool // has block bodies
+	chosen bool // dialled or pinned by this node
 
 	known bool
 	best  BlockInfo // with known: the end of the peer's best branch
@@ -108,6 +109,7 @@ func (s *syncer) addPeer(p *peer) {
 	sp := &syncPeer{
 		p:      p,
 		serves: p.hello.Features&(message.FeatureChain|message.FeatureRecent) != 0,
+		chosen: !p.inbound || s.n.pinnedPeer(p),
 		poll:   s.n.cfg.Now().Add(s.n.jitter(pollInterval)),
 	}
 	s.mu.Lock()
@@ -240,7 +242,7 @@ func (s *syncer) refresh() {
 }
 
 // peerBests lists the branches of the peers that have bodies. A peer that
-// this node dialled, others could not easily put in its way: it need not
+// this node has chosen was not easily put in its way by others: it need not
 // deliver first to be relied on.
 func (s *syncer) peerBests() []peerBest {
 	now := s.n.cfg.Now()
@@ -252,7 +254,7 @@ func (s *syncer) peerBests() []peerBest {
 			continue
 		}
 		standing := s.sched.Standing(id, now)
-		if standing == blocksync.Fresh && !sp.p.inbound {
+		if standing == blocksync.Fresh && sp.chosen {
 			standing = blocksync.Proven
 		}
 		out = append(out, peerBest{id, sp.best, standing})

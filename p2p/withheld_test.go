@@ -1,29 +1,40 @@
 package p2p_test
 
 import (
+	"context"
+	"errors"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/charterchain/charter/p2p"
 	"github.com/charterchain/charter/p2p/message"
 	"github.com/charterchain/charter/p2p/p2ptest"
 )
 
 // A peer that tells of a branch with much work and keeps its blocks to
 // itself holds up neither the blocks nor the transactions of a peer that
-// delivers, whoever of the two dialled.
+// has delivered or was chosen by the operator, whoever of the two dialled.
 func TestWithheldBlocksHoldNobodyUp(t *testing.T) {
-	for _, dials := range []bool{false, true} {
+	for _, who := range []string{"dials", "is pinned", "delivered"} {
 		simulate(t, 230, func(t *testing.T, s *p2ptest.Sim) {
 			n, honest := s.NewNode(), s.NewNode()
-			if dials {
+			switch who {
+			case "dials":
 				n.AddNodes = []string{honest.Addr()}
-			} else {
+			case "is pinned":
+				honest.AddNodes = []string{n.Addr()}
+				n.Change = func(c *p2p.Config) {
+					c.AddNodes = n.Addresses(honest.URL())
+					c.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("no way out") }
+				}
+			case "delivered":
 				honest.AddNodes = []string{n.Addr()}
 				honest.Chain.Mine(1, "honest", 1)
 			}
 			n.Start()
 			honest.Start()
-			s.Await("a session", 10*time.Second, func() bool { return n.P2P.Count() == 1 })
+			s.Await("a session", 10*time.Second, func() bool { return n.P2P.Count() == 1 && honest.P2P.Count() == 1 })
 			s.AwaitTip(10*time.Second, honest, n)
 
 			for i := range 5 { // newcomers all the time

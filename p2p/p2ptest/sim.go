@@ -131,8 +131,8 @@ func (n *Node) Start() {
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return n.s.Net.Dial(ctx, n.Host, addr)
 		},
-		Connect:   n.addresses(n.Connect),
-		AddNodes:  n.addresses(n.AddNodes),
+		Connect:   n.Addresses(n.Connect...),
+		AddNodes:  n.Addresses(n.AddNodes...),
 		UserAgent: "sim/" + n.Host,
 		Now:       time.Now,
 		Rand:      rand.New(rand.NewPCG(seed, 3)),
@@ -154,7 +154,8 @@ func (n *Node) Start() {
 	go func() { n.done <- network.Run(ctx) }()
 }
 
-func (n *Node) addresses(texts []string) []p2p.Address {
+// Addresses reads peers as the operator writes them.
+func (n *Node) Addresses(texts ...string) []p2p.Address {
 	var out []p2p.Address
 	for _, s := range texts {
 		a, err := p2p.ParseAddress(s, n.Params)
