@@ -35,7 +35,7 @@ func (c *Chain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (
 		n, err := c.acceptHeader(&headers[i])
 		if err != nil {
 			hash := headers[i].BlockHash()
-			c.faults.accepting(hash, 0, err, c.cfg.Now())
+			c.noteOffer(hash, 0, err)
 			return last, fmt.Errorf("header %v: %w", hash, err)
 		}
 		last = c.info(n)
@@ -104,7 +104,7 @@ func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, er
 
 // acceptBlock is AcceptBlock without the orphans that b may free.
 func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Result, err error) {
-	defer func() { c.faults.accepting(b.Hash, result, err, c.cfg.Now()) }()
+	defer func() { c.noteOffer(b.Hash, result, err) }()
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -70,7 +70,8 @@ type Chain struct {
 	events  events
 	resume  chan struct{} // holds a value when a cancelled call left the best branch half way
 	failure failure
-	faults  faults
+	faults  faults // of blocks in the index
+	strange faults // of others, which are cheaper to make
 }
 
 // New loads the chain from the store, finishes what an interrupted run left

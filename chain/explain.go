@@ -60,6 +60,8 @@ func (c *Chain) Explain(hash chainhash.Hash) Explanation {
 	}
 	if f, ok := c.faults.get(hash); ok {
 		e.Fault = &f
+	} else if f, ok := c.strange.get(hash); ok {
+		e.Fault = &f
 	}
 	c.mu.RLock()
 	n := c.index[hash]

@@ -11,7 +11,8 @@ import (
 	"github.com/charterchain/charter/chain/consensus"
 )
 
-// maxFaults is for how many blocks the last fault is remembered.
+// maxFaults is for how many blocks the last fault is remembered; and for as
+// many that are not in the block index, so that these drive out no others.
 const maxFaults = 1000
 
 // Fault is what went wrong with a block the last time: no decision was
@@ -39,6 +40,17 @@ type faults struct {
 type faultOf struct {
 	hash chainhash.Hash
 	Fault
+}
+
+// noteOffer notes what came of a block or header that was offered. change
+// held.
+func (c *Chain) noteOffer(hash chainhash.Hash, result Result, err error) {
+	if c.index[hash] == nil { // written under change
+		c.strange.accepting(hash, result, err, c.cfg.Now())
+		return
+	}
+	c.strange.settle(hash, -1)
+	c.faults.accepting(hash, result, err, c.cfg.Now())
 }
 
 // accepting notes what came of a block or header that was offered. That a
