@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +115,7 @@ func TestCheckBlockContext(t *testing.T) {
 		{"the last commitment is wrong", witnessed(func(cb *wire.MsgTx) {
 			cb.TxOut = append(cb.TxOut, &wire.TxOut{PkScript: append(commitmentPrefix(), make([]byte, 32)...)})
 		}), nil, RuleWitnessMerkle, true},
+		{"commitment in the first output", witnessed(func(cb *wire.MsgTx) { slices.Reverse(cb.TxOut) }), nil, "", false},
 		{"bytes behind the commitment", witnessed(func(cb *wire.MsgTx) {
 			cb.TxOut[1].PkScript = append(cb.TxOut[1].PkScript, 9)
 		}), nil, "", false},
