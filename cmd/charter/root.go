@@ -105,6 +105,7 @@ chains. Keys stay in this program: a node only ever sees signed transactions.`,
 		newRPCCommand(e),
 		newRPCAuthCommand(e),
 		newInitCommand(e),
+		newExportCommand(e),
 	)
 	return root
 }

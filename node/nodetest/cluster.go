@@ -153,7 +153,13 @@ func (n *Node) launch(more ...string) {
 // Start runs the process and waits until its RPC answers.
 func (n *Node) Start() {
 	n.c.t.Helper()
-	n.launch()
+	n.startWith()
+}
+
+// startWith is Start with more flags, for once.
+func (n *Node) startWith(more ...string) {
+	n.c.t.Helper()
+	n.launch(more...)
 	n.c.Eventually("RPC of "+n.Name+" answers", func() error {
 		select {
 		case <-n.done:
