@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -134,6 +135,18 @@ func (s *Set) Run(ctx context.Context) error {
 		}
 	}
 	return g.Wait()
+}
+
+// Close ends the use of the databases, after Run has returned. Closing the
+// store does so too.
+func (s *Set) Close() error {
+	var errs []error
+	for _, f := range s.followers {
+		if f.db != nil {
+			errs = append(errs, f.db.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (f *follower) ok() bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -188,6 +189,14 @@ func (x *IndexDB) Clear() error {
 
 // Failed returns the error with which the store as a whole failed, or nil.
 func (x *IndexDB) Failed() error { return x.s.Err() }
+
+// Close ends the use of the database; closing the store does so too.
+func (x *IndexDB) Close() error {
+	x.s.indexMu.Lock()
+	defer x.s.indexMu.Unlock()
+	x.s.indexes = slices.DeleteFunc(x.s.indexes, func(other *IndexDB) bool { return other == x })
+	return x.close()
+}
 
 func (x *IndexDB) close() error {
 	x.mu.Lock()
