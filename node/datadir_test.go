@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/charterchain/charter/p2p"
 )
@@ -104,7 +103,7 @@ func TestLoadChain(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	// What ran in the folder before goes before what ships.
-	dev, err := OpenDev(filepath.Join(dir, "dev"), false, time.Now, rand.Reader)
+	dev, err := cheapDev(filepath.Join(dir, "dev"), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/configs"
 	"github.com/charterchain/charter/wallet"
+	"github.com/charterchain/charter/wallet/keystore"
 )
 
 // Dev is the folder of a one-node development chain.
@@ -53,6 +54,11 @@ const DevFunds = 1_000_000 * 100_000_000
 // reset, it makes a wallet with a key of its own and a chain whose genesis
 // block pays to it.
 func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*Dev, error) {
+	return openDev(dir, reset, now, random, keystore.DefaultParams())
+}
+
+// openDev is OpenDev with the costs of the wallets' key files.
+func openDev(dir string, reset bool, now func() time.Time, random io.Reader, kdf keystore.Params) (*Dev, error) {
 	if reset {
 		if err := removeDev(dir); err != nil {
 			return nil, err
@@ -62,7 +68,7 @@ func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*D
 	data, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return createDev(dir, now, random)
+		return createDev(dir, now, random, kdf)
 	case err != nil:
 		return nil, fmt.Errorf("read the development chain: %w", err)
 	}
@@ -83,7 +89,7 @@ func OpenDev(dir string, reset bool, now func() time.Time, random io.Reader) (*D
 
 // createDev makes wallets and chain file; the latter last, as one step, so
 // that an interrupted first run is begun again.
-func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error) {
+func createDev(dir string, now func() time.Time, random io.Reader, kdf keystore.Params) (*Dev, error) {
 	lock, err := claimDev(dir)
 	if err != nil {
 		return nil, err
@@ -97,7 +103,7 @@ func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error)
 	if err != nil {
 		return nil, err
 	}
-	funded, miner, err := createDevWallets(dir, base, now, random)
+	funded, miner, err := createDevWallets(dir, base, now, random, kdf)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ func createDev(dir string, now func() time.Time, random io.Reader) (*Dev, error)
 
 // createDevWallets makes a wallet to pay from and one that blocks pay to, so
 // that what is mined does not fill the history of the first.
-func createDevWallets(dir string, p *params.Params, now func() time.Time, random io.Reader) (funded, miner string, err error) {
+func createDevWallets(dir string, p *params.Params, now func() time.Time, random io.Reader, kdf keystore.Params) (funded, miner string, err error) {
 	var secret [16]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
 		return "", "", fmt.Errorf("draw a passphrase: %w", err)
@@ -133,7 +139,7 @@ func createDevWallets(dir string, p *params.Params, now func() time.Time, random
 		}
 		w, err := wallet.Create(wallet.Config{
 			Dir: walletDir, FS: wallet.OS(), Rand: random, Now: now,
-			Chain: wallet.Chain{Address: p.Address},
+			Chain: wallet.Chain{Address: p.Address}, KDF: kdf,
 		}, passphrase)
 		if err != nil {
 			return "", "", fmt.Errorf("make a wallet: %w", err)

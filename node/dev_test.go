@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/wallet/keystore"
 )
 
-func openDev(dir string, reset bool) (*Dev, error) {
-	return OpenDev(dir, reset, time.Now, rand.Reader)
+// cheapDev is OpenDev with key files that cost next to nothing.
+func cheapDev(dir string, reset bool) (*Dev, error) {
+	return openDev(dir, reset, time.Now, rand.Reader, keystore.Params{Passes: 1, MemoryKiB: 8, Lanes: 1})
 }
 
 // firstRun makes a development chain, as `charterd dev` with a node that
 // stored something.
 func firstRun(t *testing.T) *Dev {
 	t.Helper()
-	dev, err := openDev(filepath.Join(t.TempDir(), "dev"), false)
+	dev, err := cheapDev(filepath.Join(t.TempDir(), "dev"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func TestDevGoesOn(t *testing.T) {
 	if !dev.Created {
 		t.Error("the first run made no chain")
 	}
-	again, err := openDev(dev.Dir, false)
+	again, err := cheapDev(dev.Dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestDevGoesOn(t *testing.T) {
 
 func TestDevReset(t *testing.T) {
 	dev := firstRun(t)
-	again, err := openDev(dev.Dir, true)
+	again, err := cheapDev(dev.Dir, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,7 @@ func TestDevInterruptedFirstRun(t *testing.T) {
 				}
 				write(t, filepath.Join(dir, name), "half")
 			}
-			dev, err := openDev(dir, false)
+			dev, err := cheapDev(dir, false)
 			if err != nil || !dev.Created {
 				t.Fatalf("%+v, %v", dev, err)
 			}
@@ -154,7 +156,7 @@ func TestDevRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := tt.dir(t)
 			before := files(t, filepath.Dir(dir))
-			_, err := openDev(dir, tt.reset)
+			_, err := cheapDev(dir, tt.reset)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one that says %q", err, tt.want)
 			}
@@ -168,7 +170,7 @@ func TestDevRefuses(t *testing.T) {
 func TestDevDamagedMineAddress(t *testing.T) {
 	dev := firstRun(t)
 	write(t, filepath.Join(dev.Dir, devMinerFile), dev.Miner[:30])
-	if _, err := openDev(dev.Dir, false); err == nil || !strings.Contains(err.Error(), devMinerFile) {
+	if _, err := cheapDev(dev.Dir, false); err == nil || !strings.Contains(err.Error(), devMinerFile) {
 		t.Errorf("error %v does not name the file", err)
 	}
 }
@@ -181,10 +183,10 @@ func TestDevInterruptedReset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := openDev(dev.Dir, false); err == nil || !strings.Contains(err.Error(), "--reset") {
+	if _, err := cheapDev(dev.Dir, false); err == nil || !strings.Contains(err.Error(), "--reset") {
 		t.Errorf("error %v", err)
 	}
-	if again, err := openDev(dev.Dir, true); err != nil || !again.Created {
+	if again, err := cheapDev(dev.Dir, true); err != nil || !again.Created {
 		t.Errorf("the reset cannot be repeated: %v", err)
 	}
 }
