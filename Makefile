@@ -11,7 +11,7 @@ LDFLAGS     := -s -w -X main.commit=$(COMMIT)
 # The race detector is the one thing that needs a C compiler.
 HAVE_GCC = command -v gcc >/dev/null 2>&1
 
-.PHONY: help build test lint gcc test-unit fuzz bench bench-chain clean
+.PHONY: help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,12 @@ gcc:
 
 test-unit:
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -timeout 20m ./...
+
+CRASHES ?= 200
+FLIPS   ?= 150
+test-crash: ## kill nodes CRASHES times under load, damage each kind of file FLIPS times (default 200, 150)
+	CHARTER_CRASHES=$(CRASHES) go test -count=1 -timeout 60m -v -run '^TestCrash$$' ./node/nodetest
+	CHARTER_FLIPS=$(FLIPS) go test -count=1 -timeout 60m -v -run '^TestCorruption$$' ./chain
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)

@@ -19,13 +19,25 @@ import (
 	"github.com/charterchain/charter/chain/consensus"
 )
 
-// crashVariants are flags that nodes under test get in turn, besides a small
-// cache: everything that writes beside the chain state belongs here.
-var crashVariants = [][]string{nil}
+// crashVariant is how a node under test is run besides a small cache, and what
+// is checked of it then: everything that writes beside the chain state
+// belongs here.
+type crashVariant struct {
+	flags  []string
+	verify func(x *crashing) // the node, and check, which has the same flags
+}
 
-// roundsPerChain is after how many kills a new chain begins, so that checking
-// does not take ever longer.
-const roundsPerChain = 20
+// crashVariants returns the variants that chains take in turn.
+func crashVariants() []crashVariant {
+	return []crashVariant{
+		{[]string{"--txindex", "--addrindex", "--filterindex"}, (*crashing).verifyIndexes},
+		{nil, func(*crashing) {}},
+	}
+}
+
+// maxRounds is after how many kills a new chain begins at the latest, so that
+// checking does not take ever longer.
+const maxRounds = 20
 
 // TestCrash kills a node with SIGKILL at random moments while blocks,
 // reorganisations and flushes are under way, and while it recovers or is
@@ -45,13 +57,14 @@ func TestCrash(t *testing.T) {
 	if err := os.WriteFile(c.ChainFile, []byte(chaintest.ChainFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	perChain := min(maxRounds, (rounds+1)/2)
 	var x *crashing
 	for round := range rounds {
-		if round%roundsPerChain == 0 {
+		if round%perChain == 0 {
 			if x != nil {
 				x.node.Kill()
 			}
-			x = newCrashing(c, rng, round/roundsPerChain)
+			x = newCrashing(c, rng, round/perChain)
 		}
 		x.round()
 		if t.Failed() {
@@ -81,6 +94,8 @@ type crashing struct {
 	node *Node
 	name string
 
+	variant crashVariant
+
 	mu      sync.Mutex
 	blocks  map[string]*offeredBlock
 	flushed int32 // height that was on disk when gettxoutsetinfo answered
@@ -107,8 +122,9 @@ func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
 		name:   fmt.Sprintf("crash%d", number),
 		blocks: map[string]*offeredBlock{genesis.Hash.String(): genesis},
 	}
-	args := append([]string{"--dbcache", "4"}, crashVariants[number%len(crashVariants)]...)
-	x.node = c.Node(x.name, args...)
+	variants := crashVariants()
+	x.variant = variants[number%len(variants)]
+	x.node = c.Node(x.name, append([]string{"--dbcache", "4"}, x.variant.flags...)...)
 	return x
 }
 
@@ -318,7 +334,7 @@ func (x *crashing) verifyBlocks() {
 func (x *crashing) rebuild(height int32) (got coinSet) {
 	x.t.Helper()
 	if x.check == nil {
-		x.check = x.c.prepare(x.name+"-check", "http", "127.0.0.1")
+		x.check = x.c.prepare(x.name+"-check", "http", "127.0.0.1", x.variant.flags...)
 	}
 	if err := os.RemoveAll(x.check.DataDir); err != nil {
 		x.t.Fatal(err)
@@ -333,8 +349,57 @@ func (x *crashing) rebuild(height int32) (got coinSet) {
 		return nil
 	})
 	x.check.Call("gettxoutsetinfo", &got, "muhash")
+	x.variant.verify(x)
 	x.check.Kill()
 	return got
+}
+
+// verifyIndexes compares what the indexes of the node and of its rebuilt copy
+// say of the whole chain.
+func (x *crashing) verifyIndexes() {
+	x.t.Helper()
+	_, tip := x.node.Best()
+	address, _ := x.Params.Address.Encode(chaintest.AnyoneCanSpend())
+	b := x.blocks[tip]
+	for range x.rng.IntN(int(b.height) + 1) {
+		b = b.parent
+	}
+	var answers [2][]json.RawMessage
+	for i, n := range []*Node{x.node, x.check} {
+		x.c.Eventually("the indexes follow", func() error {
+			var info map[string]struct {
+				Synced bool  `json:"synced"`
+				Height int32 `json:"best_block_height"`
+			}
+			n.Call("getindexinfo", &info)
+			for name, index := range info {
+				if !index.Synced || index.Height != x.tip.height {
+					return fmt.Errorf("%s of %s is at height %d of %d", name, n.Name, index.Height, x.tip.height)
+				}
+			}
+			if len(info) != 3 {
+				return fmt.Errorf("%d indexes", len(info))
+			}
+			return nil
+		})
+		for _, q := range [][]any{
+			{"getblockfilter", tip}, // its header depends on all filters
+			{"getaddressbalance", map[string]any{"addresses": []string{address}}},
+			{"getrawtransaction", b.Txs[len(b.Txs)-1].TxID.String(), 1},
+		} {
+			if b.height == 0 && q[0] == "getrawtransaction" {
+				continue // the genesis transaction cannot be asked for, as with Bitcoin Core
+			}
+			var answer json.RawMessage
+			n.Call(q[0].(string), &answer, q[1:]...)
+			answers[i] = append(answers[i], answer)
+		}
+	}
+	for i := range answers[0] {
+		if !bytes.Equal(answers[0][i], answers[1][i]) {
+			x.t.Errorf("the node answers %s, its rebuilt copy %s", answers[0][i], answers[1][i])
+		}
+	}
 }
 
 func copyFiles(t *testing.T, from, to string) {
