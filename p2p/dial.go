@@ -120,14 +120,16 @@ func (n *Network) pinnedHost(ip netip.Addr) bool {
 	return false
 }
 
-// pinnedPeer reports whether a session is one with a pinned peer, by its
-// identity or by where it comes from.
-func (n *Network) pinnedPeer(p *peer) bool {
+// pinnedKeys returns the identities of the pinned peers, as far as they are
+// known.
+func (n *Network) pinnedKeys() map[[32]byte]bool {
 	n.mu.Lock()
-	pinned := n.pinnedKeyLocked(p.key)
-	n.mu.Unlock()
-	ip, err := netip.ParseAddr(hostOf(p.addr))
-	return pinned || err == nil && n.pinnedHost(ip)
+	defer n.mu.Unlock()
+	keys := make(map[[32]byte]bool, len(n.pins))
+	for _, p := range n.pins {
+		keys[p.keyLocked()] = true
+	}
+	return keys
 }
 
 // sessionAtLocked returns the session that a pin asks for, if it exists.

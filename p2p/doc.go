@@ -34,7 +34,8 @@
 // Each request has a deadline, after which another peer is asked. The branch
 // to fetch is the one with the most work that a connected peer claims to
 // have, so that headers nobody can back with bodies do not bind this node.
-// Of several, those come first that peers claim who have delivered blocks.
+// Of several, those come first whose peers have delivered blocks, or were
+// dialled or pinned by this node.
 // Peers are asked for headers again from time to time, whatever they
 // announced, and blocks counted as stored are checked to be there.
 //

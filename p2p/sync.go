@@ -64,7 +64,6 @@ type syncer struct {
 type syncPeer struct {
 	p      *peer
 	serves bool // has block bodies
-	chosen bool // dialled or pinned by this node
 
 	known bool
 	best  BlockInfo // with known: the end of the peer's best branch
@@ -109,7 +108,6 @@ func (s *syncer) addPeer(p *peer) {
 	sp := &syncPeer{
 		p:      p,
 		serves: p.hello.Features&(message.FeatureChain|message.FeatureRecent) != 0,
-		chosen: !p.inbound || s.n.pinnedPeer(p),
 		poll:   s.n.cfg.Now().Add(s.n.jitter(pollInterval)),
 	}
 	s.mu.Lock()
@@ -246,6 +244,7 @@ func (s *syncer) refresh() {
 // deliver first to be relied on.
 func (s *syncer) peerBests() []peerBest {
 	now := s.n.cfg.Now()
+	pinned := s.n.pinnedKeys()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []peerBest
@@ -254,7 +253,7 @@ func (s *syncer) peerBests() []peerBest {
 			continue
 		}
 		standing := s.sched.Standing(id, now)
-		if standing == blocksync.Fresh && sp.chosen {
+		if standing == blocksync.Fresh && (!sp.p.inbound || pinned[sp.p.key]) {
 			standing = blocksync.Proven
 		}
 		out = append(out, peerBest{id, sp.best, standing})
