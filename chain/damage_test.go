@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -48,4 +49,19 @@ func TestCannotDisconnect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostIndexAndGenesis: the genesis block is known without its record.
+func TestLostIndexAndGenesis(t *testing.T) {
+	dir := t.TempDir()
+	h := chaintest.New(t, chaintest.Options{Dir: dir})
+	h.Next("b1").Accept()
+	h.Close()
+	damage(t, filepath.Join(dir, "blocks", "blk00000.dat"), h.Params.GenesisHash[:], 50)
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	h.Open()
+	h.ExpectTip("b1")
+	h.Next("b2").Accept()
 }

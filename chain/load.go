@@ -35,6 +35,7 @@ func (c *Chain) load(ctx context.Context) error {
 		// block files.
 		genesis = newNode(&c.p.GenesisBlock.Header, c.p.GenesisHash, nil)
 		genesis.status = statusValid
+		genesis.txCount = int32(len(c.p.GenesisBlock.Transactions)) // even if its record is damaged
 		c.index[genesis.hash] = genesis
 	}
 	// Undo data proves that a block was valid once, by the rules of the
