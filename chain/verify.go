@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/store"
@@ -71,7 +72,7 @@ func (c *Chain) verify(ctx context.Context, level, depth int, budget int64, repo
 	if level < VerifyRead || level > VerifyConnect || depth < 0 {
 		return VerifyReport{}, fmt.Errorf("verify chain: level %d, depth %d: want level 0 to 4 and a depth of 0 or more", level, depth)
 	}
-	v := verifier{c: c, level: level, budget: budget, progress: report}
+	v := verifier{c: c, level: level, budget: budget, progress: report, logged: c.cfg.Now()}
 	tip, release, err := v.start(ctx)
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify chain: %w", err)
@@ -102,6 +103,7 @@ type verifier struct {
 	full     bool        // no memory for further blocks
 	done     int
 	total    int
+	logged   time.Time // when progress was last in the log
 	report   VerifyReport
 }
 
@@ -261,6 +263,10 @@ func (v *verifier) fault(n *node, level int, err error) *VerifyFault {
 func (v *verifier) step(n *node, level int) {
 	v.c.faults.settle(n.hash, level)
 	v.done++
+	if now := v.c.cfg.Now(); now.Sub(v.logged) >= progressEvery {
+		v.logged = now
+		v.c.log.Info("chain verification goes on", "done", v.done, "of", v.total, "height", n.height)
+	}
 	if v.progress != nil {
 		v.progress(VerifyProgress{Done: v.done, Total: v.total, Height: n.height})
 	}
