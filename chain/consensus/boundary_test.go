@@ -132,15 +132,16 @@ func headerBoundaries(t *testing.T) []boundary {
 func blockBoundaries() []boundary {
 	const op = txscript.OP_CHECKSIG
 	parent := spaced(1, 0, 1, 0x207fffff)
-	data := func(n int, fill byte) *wire.MsgTx {
+	paying := func(script []byte) *wire.MsgTx {
 		m := payment(1)
-		m.TxOut[0].PkScript = bytes.Repeat([]byte{fill}, n)
+		m.TxOut[0].PkScript = script
 		return m
 	}
+	ops := func(n int) *Block { return block(coinbaseAt(1, 1), paying(bytes.Repeat([]byte{op}, n))) }
 	// filled is a block whose size without witnesses is n.
 	filled := func(n int) *Block {
-		b := block(coinbaseAt(1, 1), data(100_000, 0))
-		return block(coinbaseAt(1, 1), data(100_000+n-int(b.strippedSize()), 0))
+		b := block(coinbaseAt(1, 1), paying(opaque(n)))
+		return block(coinbaseAt(1, 1), paying(opaque(n+n-int(b.strippedSize()))))
 	}
 	wrongRoot := filled(1000)
 	wrongRoot.Header.MerkleRoot[31] ^= 0x80
@@ -172,12 +173,18 @@ func blockBoundaries() []boundary {
 		{rule: RuleBlockTxs, name: "as many as the chain allows", last: alone(block(coinbaseAt(1, 1), payment(1), payment(2)), few),
 			first: alone(block(coinbaseAt(1, 1), payment(1), payment(2), payment(3)), few)},
 		{rule: RuleBlockWeight, name: "4,000,000", last: placed(weighing(4_000_000)), first: placed(weighing(4_000_001))},
-		{rule: RuleBlockSigOps, name: "80,000", last: alone(block(coinbaseAt(1, 1), data(20_000, op)), mainnet()), first: alone(block(coinbaseAt(1, 1), data(20_001, op)), mainnet())},
+		{rule: RuleBlockSigOps, name: "80,000", last: alone(ops(20_000), mainnet()), first: alone(ops(20_001), mainnet())},
 		{rule: RuleNonFinal, name: "height", last: placed(locked(0)), first: placed(locked(1))},
 		{rule: RuleWitnessNonce, name: "32 bytes", mutated: true, last: placed(reserved(32)), first: placed(reserved(33))},
 		{rule: RuleWitnessMerkle, name: "a bit", mutated: true, last: placed(commitment(0)), first: placed(commitment(1))},
 		{rule: RuleWitnessUnasked, name: "a bit of the tag", mutated: true, last: placed(prefix(0)), first: placed(prefix(1))},
 	}
+}
+
+// opaque is a script of n bytes that ends, for whoever reads operations, at
+// the first: a push of more than there is.
+func opaque(n int) []byte {
+	return append([]byte{txscript.OP_PUSHDATA4}, bytes.Repeat([]byte{0xff}, n-1)...)
 }
 
 // weighing is a block of the given weight, at height 1 and with a witness.
@@ -321,7 +328,7 @@ func TestLargeBlocks(t *testing.T) {
 		var msgs []*wire.MsgTx
 		data := func(n int64) *wire.MsgTx {
 			m := payment(uint32(len(msgs)))
-			m.TxOut[0].PkScript = make([]byte, n)
+			m.TxOut[0].PkScript = opaque(int(n))
 			return m
 		}
 		msgs = append(msgs, lockedCoinbase(1))
@@ -340,7 +347,7 @@ func TestLargeBlocks(t *testing.T) {
 	}
 	tx := func(size int) *Block {
 		m := payment(1)
-		m.TxOut[0].PkScript = make([]byte, size-64)
+		m.TxOut[0].PkScript = opaque(size - 64)
 		return block(lockedCoinbase(1), m)
 	}
 	parent, atLimit, above := spaced(1, 0, 1, 0x207fffff), full(16_000_000), full(16_000_001)

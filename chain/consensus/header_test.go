@@ -118,6 +118,9 @@ func TestVersions(t *testing.T) {
 		{"below BIP65", deployed(5, 5, 5), 3, "bad-version(0x00000003)"},
 		{"negative", deployed(5, 5, 5), -1, "bad-version(0xffffffff)"},
 		{"BIP9", deployed(5, 5, 5), 0x20000000, ""},
+		{"one of the future", deployed(5, 5, 5), 5, ""},
+		{"the highest", deployed(5, 5, 5), 0x7fffffff, ""},
+		{"the lowest", deployed(5, 5, 5), -0x80000000, "bad-version(0x80000000)"},
 		{"never deployed", deployed(never, never, never), 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
