@@ -159,7 +159,11 @@ func (e *Explanation) tellVerdict(tip *node) {
 	case VerdictValid:
 		e.say("It was on the best branch once, so it breaks no rule.")
 	case VerdictActive:
-		e.say("It is on the best branch, %d block(s) below the best one, so it breaks no rule.", tip.height-e.Block.Height)
+		if tip.hash == e.Hash {
+			e.say("It is the best block, so it breaks no rule.")
+			return
+		}
+		e.say("It is on the best branch, at height %d of %d, so it breaks no rule.", e.Block.Height, tip.height)
 	case VerdictInvalid:
 		e.tellBroken("The block")
 	case VerdictBadAncestor:
@@ -187,8 +191,10 @@ func (e *Explanation) tellBroken(who string) {
 // not on the best branch.
 func (e *Explanation) tellData() {
 	switch {
+	case !e.Block.HaveData && e.Block.Pruned:
+		e.say("Its body was pruned to save disk space (--prune).")
 	case !e.Block.HaveData && e.Block.TxCount > 0:
-		e.say("Its body was here and is not any more: it was pruned, or found damaged and has to be fetched again.")
+		e.say("Its body was here and is not any more: it was found damaged and has to be fetched again.")
 	case e.Missing != nil && e.Missing.Hash != e.Hash:
 		e.say("The body of an ancestor is missing, at height %d: %v. Until it comes, this block cannot be connected.", e.Missing.Height, e.Missing.Hash)
 	case e.Verdict == VerdictStored || e.Verdict == VerdictValid:
@@ -208,10 +214,10 @@ func (e *Explanation) tellFault() {
 	case f.Rule != "" && !e.Known:
 		e.say("It was refused at %s, and is not remembered as invalid: %s.", at, f.Err)
 	case f.Rule != "" && e.Verdict != VerdictInvalid && e.Verdict != VerdictBadAncestor:
-		e.say("A copy of it was refused at %s (%d time(s)): %s. Another copy of the same block may be good.", at, f.Times, f.Err)
+		e.say("A copy of it was refused at %s, %d in a row: %s. Another copy of the same block may be good.", at, f.Times, f.Err)
 	case f.Rule != "":
 		e.say("It was last offered at %s and refused: %s.", at, f.Err)
 	default:
-		e.say("No decision was possible at %s (%d time(s)): %s. That says nothing about the block; it may be offered again.", at, f.Times, f.Err)
+		e.say("No decision was possible at %s, %d in a row: %s. That says nothing about the block; it may be offered again.", at, f.Times, f.Err)
 	}
 }

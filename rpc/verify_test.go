@@ -26,7 +26,7 @@ func TestExplainBlock(t *testing.T) {
 	story(f)
 	b1, b3, side := f.Block("b1").Hash, f.Block("b3").Hash, f.Block("side").Hash
 	f.expect("explainblock", `["`+b3.String()+`"]`, fmt.Sprintf(`{"hash": "%s", "verdict": "active",
-		"why": ["It is on the best branch, 0 block(s) below the best one, so it breaks no rule."],
+		"why": ["It is the best block, so it breaks no rule."],
 		"known": true, "height": 3, "confirmations": 1, "previousblockhash": "%s", "chainwork": "%064x",
 		"on_best_branch": true, "fork": {"hash": "%s", "height": 3}, "have_body": true, "have_undo": true,
 		"precious": false, "by_operator": false}`, b3, f.Block("b2").Hash, 8, b3))
