@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -72,34 +71,6 @@ func longChain(t *testing.T, dir string) (*chaintest.Harness, map[wire.OutPoint]
 	want := coins(t, h)
 	h.Close()
 	return h, want
-}
-
-func copyDir(t testing.TB, from, to string) string {
-	t.Helper()
-	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(from, path)
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
-		}
-		in, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		out, err := os.Create(filepath.Join(to, rel))
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(out, in)
-		return errors.Join(err, out.Close())
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to
 }
 
 // flip inverts a bit of the byte at offset.

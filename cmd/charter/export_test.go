@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -64,12 +65,12 @@ func TestExportRefuses(t *testing.T) {
 		{"range", []string{"--from", "3", "--to", "2"}, nil, "heights 3 to 2"},
 		{"beyond", []string{"--to", "21"}, nil, "the node has blocks 0 to 20"},
 		{"reorganisation", nil, func(x *world) {
-			asked := 0
+			var asked atomic.Int32
 			x.node.OnCall = func(method string) error {
 				if method != "getblockhash" {
 					return nil
 				}
-				if asked++; asked == 12 {
+				if asked.Add(1) == 12 {
 					x.node.Rewind(2)
 					x.node.MineEmpty(30)
 				}
@@ -77,12 +78,12 @@ func TestExportRefuses(t *testing.T) {
 			}
 		}, "best branch changed"},
 		{"block gone", nil, func(x *world) {
-			asked := 0
+			var asked atomic.Int32
 			x.node.OnCall = func(method string) error {
 				if method != "getblock" {
 					return nil
 				}
-				if asked++; asked == 12 {
+				if asked.Add(1) == 12 {
 					return x.node.Refuse(-1, "Block not available (pruned data)")
 				}
 				return nil
