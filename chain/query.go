@@ -87,6 +87,7 @@ func (c *Chain) infoLocked(n *node) BlockInfo {
 		MedianTime: n.medianTime(),
 		State:      n.state(),
 		HaveData:   n.status&statusData != 0,
+		Pruned:     n.status&statusPruned != 0,
 		OnBest:     c.onBest(n),
 		TxCount:    int(n.txCount),
 		ChainTxs:   n.chainTxs,
@@ -142,12 +143,15 @@ func (c *Chain) ReadRawBlock(hash chainhash.Hash) ([]byte, error) {
 
 func (c *Chain) readRaw(n *node) ([]byte, error) {
 	c.mu.RLock()
-	have, loc := n.status&statusData != 0, n.data
+	have, loc, missing := n.status&statusData != 0, n.data, n.noDataLocked()
 	c.mu.RUnlock()
 	if !have {
-		return nil, fmt.Errorf("block %v at height %d: %w", n.hash, n.height, ErrNoData)
+		return nil, fmt.Errorf("block %v at height %d: %w", n.hash, n.height, missing)
 	}
 	raw, err := c.store.ReadBlock(loc, n.hash)
+	if err != nil && !c.still(n, statusData) {
+		err = ErrPruned
+	}
 	if err != nil {
 		return nil, fmt.Errorf("block %v at height %d: %w", n.hash, n.height, err)
 	}
@@ -314,16 +318,23 @@ func (c *Chain) Next() NextBlock {
 	}
 }
 
-// syncGap is how many blocks of the best header's branch may be missing
-// before the node counts as catching up.
+// syncGap is how many stored blocks may wait to be connected before the
+// chain counts as catching up.
 const syncGap = 6
 
-// InitialSync reports whether the node knows of many more blocks than it
-// has connected.
+// InitialSync reports whether many blocks are stored that are better than
+// the best block and not connected yet: after a rebuild of the chain state,
+// or when blocks arrive faster than they are checked. Headers alone do not
+// count: nobody may ever have their bodies.
 func (c *Chain) InitialSync() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.bestHeader.height > c.tip().height+syncGap && c.bestHeader.work.Cmp(c.tip().work) > 0
+	for n := range c.candidates {
+		if n.height > c.tip().height+syncGap && better(n, c.tip()) {
+			return true
+		}
+	}
+	return false
 }
 
 // Work returns the total work of the best branch.

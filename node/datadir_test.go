@@ -9,52 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/charterchain/charter/p2p"
 )
-
-func TestProblems(t *testing.T) {
-	const ample = 10 * lowDisk
-	tests := []struct {
-		name         string
-		best, header int32
-		peers        p2p.SyncStatus
-		initial      bool
-		wantPeer     bool
-		free         uint64
-		want         []string
-	}{
-		{"ready", 9, 9, p2p.SyncStatus{BestHeight: -1}, false, false, ample, nil},
-		{"a little behind", 9, 9 + lagging, p2p.SyncStatus{Syncing: true}, false, false, ample, nil},
-		{"behind", 9, 10 + lagging, p2p.SyncStatus{}, false, false, ample, []string{"lagging 3 blocks"}},
-		{"behind a peer", 9, 9, p2p.SyncStatus{Peers: 1, BestHeight: 10 + lagging}, false, true, ample, []string{"lagging 3 blocks"}},
-		{"syncing", 9, 10 + lagging, p2p.SyncStatus{Syncing: true}, false, false, ample, []string{"syncing: at height 9 of 12"}},
-		{"first sync", 9, 9, p2p.SyncStatus{}, true, false, ample, []string{"syncing: at height 9 of 9"}},
-		{"alone", 9, 9, p2p.SyncStatus{}, false, true, ample, []string{"no peers"}},
-		{"room just enough", 9, 9, p2p.SyncStatus{}, false, false, lowDisk, nil},
-		{"disk low", 9, 9, p2p.SyncStatus{}, false, false, lowDisk - 1, []string{"disk low: 1023 MiB"}},
-		{"all at once", 9, 30, p2p.SyncStatus{}, false, true, 0, []string{"lagging 21", "no peers", "disk low"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			h := &health{
-				sync:    func() p2p.SyncStatus { return tt.peers },
-				heights: func() (int32, int32) { return tt.best, tt.header },
-				initial: func() bool { return tt.initial }, wantPeer: tt.wantPeer,
-				free: func() (uint64, error) { return tt.free, nil },
-			}
-			got := h.problems()
-			if len(got) != len(tt.want) {
-				t.Fatalf("%q, want %q", got, tt.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], tt.want[i]) {
-					t.Errorf("%q, want %q", got[i], tt.want[i])
-				}
-			}
-		})
-	}
-}
 
 func TestNodeKey(t *testing.T) {
 	dir := t.TempDir()

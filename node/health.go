@@ -13,8 +13,10 @@ import (
 
 // Readiness limits.
 const (
-	// lagging is how many blocks the best known header may be ahead.
+	// lagging and syncing are how many blocks the peers may be ahead before
+	// the node is not ready, and before it must not mine.
 	lagging = 2
+	syncing = 6
 	// lowDisk is the free space below which the node is not ready, bytes.
 	lowDisk = 1 << 30
 )
@@ -22,22 +24,23 @@ const (
 // health answers /livez and /readyz.
 type health struct {
 	sync     func() p2p.SyncStatus
-	heights  func() (best, header int32)
-	initial  func() bool // catching up
-	wantPeer bool        // peers are configured
+	height   func() int32 // of the best block
+	catchUp  func() bool  // stored blocks wait to be connected
+	wantPeer bool         // peers are configured
 	free     func() (uint64, error)
 }
 
 // problems lists why the node should not be relied on now; empty: ready.
 func (h *health) problems() []string {
 	var list []string
-	best, header := h.heights()
 	status := h.sync()
-	switch behind := max(header, status.BestHeight) - best; {
-	case h.initial() || status.Syncing && behind > lagging:
-		list = append(list, fmt.Sprintf("syncing: at height %d of %d", best, best+behind))
-	case behind > lagging:
-		list = append(list, fmt.Sprintf("lagging %d blocks", behind))
+	switch height := h.height(); {
+	case h.catchUp():
+		list = append(list, fmt.Sprintf("syncing: stored blocks are connected, at height %d", height))
+	case status.Lag > syncing:
+		list = append(list, fmt.Sprintf("syncing: at height %d of %d", height, height+status.Lag))
+	case status.Lag > lagging:
+		list = append(list, fmt.Sprintf("lagging %d blocks", status.Lag))
 	}
 	if h.wantPeer && status.Peers == 0 {
 		list = append(list, "no peers, although peers are configured")

@@ -126,10 +126,16 @@ func (n *Node) checkMachine(context.Context) error {
 	)
 }
 
+// syncing reports whether the node is far behind: its own stored blocks, or
+// the peers it has reason to believe.
+func (n *Node) syncing() bool {
+	return n.chain.InitialSync() || n.peers.SyncStatus().Lag > syncing
+}
+
 // hold says why this node must not mine now.
 func (n *Node) hold() string {
 	switch {
-	case n.chain.InitialSync():
+	case n.syncing():
 		return "syncing"
 	case n.disk.low.Load():
 		return "disk low"

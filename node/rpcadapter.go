@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/mempool/policy"
@@ -16,6 +17,14 @@ import (
 	"github.com/charterchain/charter/p2p/message"
 	"github.com/charterchain/charter/rpc"
 )
+
+// rpcChain is the chain, with what the peers know of how far behind it is.
+type rpcChain struct {
+	*chain.Chain
+	syncing func() bool
+}
+
+func (c rpcChain) InitialSync() bool { return c.syncing() }
 
 // rpcPool shows the pool to the RPC methods.
 type rpcPool struct {

@@ -27,7 +27,7 @@ func (n *Node) openRPC(context.Context) error {
 		return err
 	}
 	n.rpc, err = rpc.New(rpc.Config{
-		Chain:           n.chain,
+		Chain:           rpcChain{n.chain, n.syncing},
 		Indexes:         n.indexes,
 		Mempool:         rpcPool{n.pool, n.poolLoaded.Load},
 		Miner:           rpcMiner{n.miner, n.pool},
@@ -108,8 +108,8 @@ func (n *Node) openMonitoring(context.Context) error {
 	if cfg.Metrics != "" {
 		h := &health{
 			sync:     n.peers.SyncStatus,
-			heights:  func() (int32, int32) { return n.chain.Best().Height, n.chain.BestHeader().Height },
-			initial:  n.chain.InitialSync,
+			height:   func() int32 { return n.chain.Best().Height },
+			catchUp:  n.chain.InitialSync,
 			wantPeer: n.peersConfigured(),
 			free:     func() (uint64, error) { return n.opts.FreeSpace(n.opts.Dir) },
 		}

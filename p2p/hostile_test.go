@@ -26,10 +26,6 @@ func oneNode(s *p2ptest.Sim) *p2ptest.Node {
 	return n
 }
 
-func isType(t message.Type) func(message.Message) bool {
-	return func(m message.Message) bool { return m.Type() == t }
-}
-
 func headersOf(blocks ...*consensus.Block) *message.Headers {
 	m := &message.Headers{}
 	for _, b := range blocks {

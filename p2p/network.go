@@ -303,6 +303,3 @@ func (n *Network) peerByID(id int64) *peer {
 	}
 	return nil
 }
-
-// errEnded is the cause of a session's end that nobody is blamed for.
-var errEnded = errors.New("session ended")

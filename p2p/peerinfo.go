@@ -56,7 +56,8 @@ type PeerInfo struct {
 // SyncStatus says how far this node is behind its peers.
 type SyncStatus struct {
 	Peers      int   // sessions
-	BestHeight int32 // best header height that any peer is known to have; -1: none
+	BestHeight int32 // best header height that any peer claims; -1: none
+	Lag        int32 // blocks behind the peers of the best standing; what others claim does not count
 	Syncing    bool  // blocks are known that are being fetched, or headers still arrive
 }
 

@@ -447,7 +447,8 @@ func (s *syncer) bestHeightLocked() int32 {
 
 // status describes the state of syncing.
 func (s *syncer) status() SyncStatus {
-	st := SyncStatus{Peers: s.n.Count(), Syncing: s.lag.Load() > 0}
+	lag := s.lag.Load()
+	st := SyncStatus{Peers: s.n.Count(), Lag: lag, Syncing: lag > 0}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.BestHeight = s.bestHeightLocked()

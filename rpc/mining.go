@@ -164,9 +164,7 @@ func (m *miningMethods) getBlockTemplate(ctx context.Context, c *call) (any, err
 	if segwit && !slices.Contains(req.Rules, "segwit") {
 		return nil, fail(codeInvalidParam, `getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})`)
 	}
-	// A chain on which nobody has mined for long counts as in sync, else
-	// nobody could mine there ever again.
-	if m.chain.InitialSync() && m.chain.BestHeader().Work.Cmp(best.Work) > 0 {
+	if m.chain.InitialSync() {
 		return nil, fail(codeInSync, "Charter is in initial sync and waiting for blocks...")
 	}
 	if req.LongPollID != "" {
