@@ -65,15 +65,15 @@ func unspentValue(amount int64, coinbase bool) []byte {
 	return binary.AppendUvarint(nil, v)
 }
 
-// addrKind is the address index: for every script its history, with running
-// totals, and its coins. Scripts of outputs that nothing can spend have none.
+// addrKind is the address index: for every script its history, its totals
+// and its coins. Outputs that nothing can spend are left out.
 type addrKind struct {
 	p  *params.Params
 	db *store.IndexDB
 
-	// Totals of scripts as of the last block that connect was called for:
-	// pending since the last batch was written, recent from before, as far
-	// as it is remembered.
+	// Totals of scripts as of the last block that connect or disconnect was
+	// called for: pending since the last batch was written, recent from
+	// before, as far as it is remembered.
 	pending, recent map[scriptID]totals
 }
 
@@ -113,6 +113,16 @@ func (k *addrKind) alone(hash chainhash.Hash) bool { return k.p.Exceptions[hash]
 // within the limit of money.
 type change struct{ received, spent int64 }
 
+func (c change) encode() []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(c.received)), uint64(c.spent))
+}
+
+func decodeChange(b []byte) (change, bool) {
+	var received, spent uint64
+	ok := uvarints(b, &received, &spent)
+	return change{int64(received), int64(spent)}, ok
+}
+
 // outputs calls fn for the outputs of a transaction that become coins.
 func (k *addrKind) outputs(at Block, index int, tx *consensus.Tx, fn func(vout uint32, amount int64, script []byte)) {
 	if at.Height == 0 {
@@ -134,7 +144,8 @@ func (k *addrKind) outputs(at Block, index int, tx *consensus.Tx, fn func(vout u
 }
 
 func (k *addrKind) connect(ctx context.Context, to *store.IndexBatch, at Block, b *consensus.Block, spent [][]consensus.Coin) error {
-	return k.db.View(func(v *store.IndexView) error {
+	touched := make(map[scriptID]bool)
+	err := k.db.View(func(v *store.IndexView) error {
 		for i, tx := range b.Txs {
 			if i%64 == 0 && ctx.Err() != nil {
 				return ctx.Err()
@@ -143,15 +154,38 @@ func (k *addrKind) connect(ctx context.Context, to *store.IndexBatch, at Block, 
 			if i > 0 {
 				coins = spent[i-1]
 			}
-			if err := k.connectTx(v, to, at, i, tx, coins); err != nil {
+			changes, err := k.connectTx(v, to, at, i, tx, coins)
+			if err != nil {
 				return err
+			}
+			for id, c := range changes {
+				t, err := k.totals(v, id)
+				if err != nil {
+					return err
+				}
+				k.pending[id] = t.after(c)
+				touched[id] = true
 			}
 		}
 		return nil
 	})
+	k.putTotals(to, touched)
+	return err
 }
 
-func (k *addrKind) connectTx(v *store.IndexView, to *store.IndexBatch, at Block, index int, tx *consensus.Tx, spent []consensus.Coin) error {
+// putTotals writes the totals of scripts as they are now.
+func (k *addrKind) putTotals(to *store.IndexBatch, touched map[scriptID]bool) {
+	for id := range touched {
+		if t := k.pending[id]; t.txs > 0 {
+			to.Put(scriptPrefix(rowTotals, id), t.encode(nil))
+		} else {
+			to.Delete(scriptPrefix(rowTotals, id))
+		}
+	}
+}
+
+// connectTx adds the history and the coins of a transaction.
+func (k *addrKind) connectTx(v *store.IndexView, to *store.IndexBatch, at Block, index int, tx *consensus.Tx, spent []consensus.Coin) (map[scriptID]change, error) {
 	here := place{at.Height, uint32(index)}
 	changes := make(map[scriptID]change)
 	for i := range spent {
@@ -163,7 +197,7 @@ func (k *addrKind) connectTx(v *store.IndexView, to *store.IndexBatch, at Block,
 	}
 	if index == 0 && k.alone(at.Hash) {
 		if err := k.overwrite(v, to, at, tx, changes); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	// Genesis outputs are coins of no coinbase: spendable at once.
@@ -176,22 +210,13 @@ func (k *addrKind) connectTx(v *store.IndexView, to *store.IndexBatch, at Block,
 		op := wire.OutPoint{Hash: tx.TxID, Index: vout}
 		to.Put(unspentKey(id, unspentPlace{at.Height, op}), unspentValue(amount, coinbase))
 	})
-	if len(changes) == 0 {
-		return nil
-	}
-	to.Put(txIDKey(here), tx.TxID[:])
 	for id, c := range changes {
-		t, err := k.totals(v, id)
-		if err != nil {
-			return err
-		}
-		t.txs++
-		t.received = t.received.add(c.received)
-		t.balance += c.received - c.spent
-		to.Put(historyKey(id, here), t.encode(nil))
-		k.pending[id] = t
+		to.Put(historyKey(id, here), c.encode())
 	}
-	return nil
+	if len(changes) > 0 {
+		to.Put(txIDKey(here), tx.TxID[:])
+	}
+	return changes, nil
 }
 
 // totals returns what has happened to a script up to now.
@@ -202,21 +227,21 @@ func (k *addrKind) totals(v *store.IndexView, id scriptID) (totals, error) {
 	if t, ok := k.recent[id]; ok {
 		return t, nil
 	}
-	return lastTotals(v, id, nil)
+	return readTotals(v, id)
 }
 
-// lastTotals returns the totals of the last history row of a script, with
-// before of the last one at or before that key; zero if there is none.
-func lastTotals(v *store.IndexView, id scriptID, before []byte) (t totals, err error) {
-	r := store.IndexRange{Prefix: scriptPrefix(rowHistory, id), From: before, Reverse: true}
-	err = v.Each(r, func(key, value []byte) (bool, error) {
-		var ok bool
-		if t, ok = decodeTotals(value); !ok || len(key) != len(r.Prefix)+placeSize {
-			return false, damaged("addr", key)
-		}
-		return false, nil
-	})
-	return t, err
+// readTotals returns the totals of a script, zero where it has none.
+func readTotals(v *store.IndexView, id scriptID) (totals, error) {
+	key := scriptPrefix(rowTotals, id)
+	b, ok, err := v.Get(key)
+	if err != nil || !ok {
+		return totals{}, err
+	}
+	t, ok := decodeTotals(b)
+	if !ok {
+		return totals{}, damaged("addr", key)
+	}
+	return t, nil
 }
 
 // overwrite takes away the coins of an older transaction with the same id
@@ -255,23 +280,62 @@ func parseUnspent(key, value []byte) (u unspentPlace, amount int64, coinbase, ok
 }
 
 func (k *addrKind) disconnect(to *store.IndexBatch, at Block, b *consensus.Block, spent [][]consensus.Coin) error {
-	for i := len(b.Txs) - 1; i >= 0; i-- {
-		tx, here := b.Txs[i], place{at.Height, uint32(i)}
-		to.Delete(txIDKey(here))
-		k.outputs(at, i, tx, func(vout uint32, _ int64, script []byte) {
-			id := idOf(script)
-			to.Delete(historyKey(id, here))
-			to.Delete(unspentKey(id, unspentPlace{at.Height, wire.OutPoint{Hash: tx.TxID, Index: vout}}))
-		})
-		if i == 0 {
-			break // a coinbase spends nothing
+	touched := make(map[scriptID]bool)
+	err := k.db.View(func(v *store.IndexView) error {
+		for i := len(b.Txs) - 1; i >= 0; i-- {
+			var coins []consensus.Coin
+			if i > 0 {
+				coins = spent[i-1]
+			}
+			for id := range k.disconnectTx(to, at, i, b.Txs[i], coins) {
+				if err := k.takeBack(v, to, id, place{at.Height, uint32(i)}); err != nil {
+					return err
+				}
+				touched[id] = true
+			}
 		}
-		for j := range spent[i-1] {
-			coin := &spent[i-1][j]
-			id := idOf(coin.Script)
-			to.Delete(historyKey(id, here))
-			to.Put(unspentKey(id, unspentPlace{coin.Height, tx.Msg.TxIn[j].PreviousOutPoint}), unspentValue(coin.Amount, coin.Coinbase))
-		}
+		return nil
+	})
+	k.putTotals(to, touched)
+	return err
+}
+
+// disconnectTx takes the coins of a transaction away, puts back those that
+// it spent, and returns the scripts that it concerned.
+func (k *addrKind) disconnectTx(to *store.IndexBatch, at Block, index int, tx *consensus.Tx, spent []consensus.Coin) map[scriptID]bool {
+	concerned := make(map[scriptID]bool)
+	k.outputs(at, index, tx, func(vout uint32, _ int64, script []byte) {
+		id := idOf(script)
+		concerned[id] = true
+		to.Delete(unspentKey(id, unspentPlace{at.Height, wire.OutPoint{Hash: tx.TxID, Index: vout}}))
+	})
+	for i := range spent {
+		coin := &spent[i]
+		id := idOf(coin.Script)
+		concerned[id] = true
+		to.Put(unspentKey(id, unspentPlace{coin.Height, tx.Msg.TxIn[i].PreviousOutPoint}), unspentValue(coin.Amount, coin.Coinbase))
 	}
+	to.Delete(txIDKey(place{at.Height, uint32(index)}))
+	return concerned
+}
+
+// takeBack removes a row of the history of a script, and what it says from
+// the totals.
+func (k *addrKind) takeBack(v *store.IndexView, to *store.IndexBatch, id scriptID, at place) error {
+	key := historyKey(id, at)
+	b, there, err := v.Get(key)
+	if err != nil {
+		return err
+	}
+	c, ok := decodeChange(b)
+	t, err := k.totals(v, id)
+	if err == nil && (!there || !ok || t.txs == 0) {
+		err = damaged("addr", key)
+	}
+	if err != nil {
+		return err
+	}
+	to.Delete(key)
+	k.pending[id] = t.before(c)
 	return nil
 }

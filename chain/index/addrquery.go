@@ -34,7 +34,7 @@ func (x *Addr) Totals(scripts ...[]byte) (sums Totals, err error) {
 	err = x.view(func(v *store.IndexView, at position) error {
 		sums.At = Block{Hash: at.hash, Height: at.height}
 		for _, script := range distinct(scripts) {
-			t, err := lastTotals(v, script.id, nil)
+			t, err := readTotals(v, script.id)
 			if err != nil {
 				return err
 			}
@@ -168,39 +168,27 @@ func (x *Addr) historyOf(v *store.IndexView, script numbered, page Page, start *
 	r := store.IndexRange{Prefix: scriptPrefix(rowHistory, script.id), Reverse: page.Reverse}
 	r.From = page.firstKey(script.id, start)
 	want := page.Skip + page.Limit + 1
-	var rows []row
-	beyond := false
 	err = v.Each(r, func(key, value []byte) (bool, error) {
-		at, t, ok := parseHistory(key, value)
-		if !ok {
+		const head = 1 + len(scriptID{})
+		c, ok := decodeChange(value)
+		if !ok || len(key) != head+placeSize {
 			return false, damaged("addr", key)
 		}
-		if start != nil && at == *start {
+		at := readPlace(key[head:])
+		switch {
+		case start != nil && at == *start:
 			return true, nil
+		case page.outside(at.height):
+			return false, nil
 		}
-		rows = append(rows, row{at, t})
-		beyond = page.outside(at.height)
-		return !beyond && len(rows) < want, nil
+		list = append(list, Entry{
+			Height: at.height, Index: int(at.index), Script: script.n,
+			Received: c.received, Spent: c.spent,
+		})
+		more = len(list) == want
+		return !more, nil
 	})
-	if err != nil {
-		return nil, false, err
-	}
-	return differences(v, script, rows, page.Reverse, beyond, want)
-}
-
-// row is a decoded history row.
-type row struct {
-	at place
-	t  totals
-}
-
-func parseHistory(key, value []byte) (place, totals, bool) {
-	const head = 1 + len(scriptID{})
-	if len(key) != head+placeSize {
-		return place{}, totals{}, false
-	}
-	t, ok := decodeTotals(value)
-	return readPlace(key[head:]), t, ok
+	return list, more, err
 }
 
 // firstKey is where the walk over the history of a script begins.
@@ -228,48 +216,6 @@ func (p *Page) outside(height int32) bool {
 		return height < p.From
 	}
 	return p.To > 0 && height > p.To
-}
-
-// differences turns running totals into what each transaction did. The last
-// of rows may be beyond the wanted heights.
-func differences(v *store.IndexView, script numbered, rows []row, reverse, beyond bool, want int) (list []Entry, more bool, err error) {
-	if len(rows) == 0 {
-		return nil, false, nil
-	}
-	if reverse {
-		slices.Reverse(rows)
-	}
-	before, err := totalsBefore(v, script.id, rows[0].at)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, r := range rows {
-		received := r.t.received.minus(before.received)
-		list = append(list, Entry{
-			Height: r.at.height, Index: int(r.at.index), Script: script.n,
-			Received: received, Spent: received - (r.t.balance - before.balance),
-		})
-		before = r.t
-	}
-	if reverse {
-		slices.Reverse(list)
-	}
-	if beyond {
-		return list[:len(list)-1], false, nil
-	}
-	return list, len(list) >= want, nil
-}
-
-// totalsBefore returns the totals of a script before the transaction at a
-// place.
-func totalsBefore(v *store.IndexView, id scriptID, at place) (totals, error) {
-	if at == (place{}) {
-		return totals{}, nil
-	}
-	if at.index--; at.index > 1<<24-1 {
-		at = place{at.height - 1, 1<<24 - 1}
-	}
-	return lastTotals(v, id, historyKey(id, at))
 }
 
 func fillTxIDs(v *store.IndexView, list []Entry) error {

@@ -23,18 +23,17 @@
 //	10 ‖ txid[:8] ‖ height u32 ‖ index u24      offset uvarint ‖ size uvarint, of the transaction in its block
 //
 //	addr; script is the first 20 bytes of SHA-256 of the output script:
-//	20 ‖ script ‖ height u32 ‖ index u24        totals after this transaction: transactions uvarint ‖ balance uvarint ‖
-//	                                            received, low 64 bits, uvarint ‖ high 64 bits, uvarint, left out if 0
+//	20 ‖ script ‖ height u32 ‖ index u24        what a transaction did: received uvarint ‖ spent uvarint
 //	21 ‖ height u32 ‖ index u24                 txid
 //	22 ‖ script ‖ height u32 ‖ txid ‖ vout u32  coin: uvarint of amount·2, plus 1 for a coinbase's
+//	23 ‖ script                                 totals: transactions uvarint ‖ balance uvarint ‖
+//	                                            received, low 64 bits, uvarint ‖ high 64 bits, uvarint, left out if 0
 //
 //	basicfilter:
 //	30 ‖ block hash                             filter header (BIP157) ‖ filter (BIP158): uvarint of elements, set
 //
 // A key of tx holds a part of the id only: lookups read the transaction and
-// compare. History rows hold running totals instead of what one transaction
-// did, so that the balance is the last row, at any height, and going back is
-// removing rows. Filters of blocks that left the best branch stay.
+// compare. Filters of blocks that left the best branch stay.
 //
 // The outputs of the genesis block are in addr as far as they are coins;
 // outputs that nothing can ever spend (OP_RETURN) are not.

@@ -17,6 +17,7 @@ const (
 	rowHistory  = 0x20 // of the address index
 	rowTxID     = 0x21
 	rowUnspent  = 0x22
+	rowTotals   = 0x23
 	rowFilter   = 0x30 // of the filter index
 )
 
@@ -70,10 +71,6 @@ func readPlace(b []byte) place {
 		height: int32(binary.BigEndian.Uint32(b)),
 		index:  uint32(b[4])<<16 | uint32(b[5])<<8 | uint32(b[6]),
 	}
-}
-
-func (p place) before(q place) bool {
-	return p.height < q.height || p.height == q.height && p.index < q.index
 }
 
 // uvarints reads n unsigned varints that are all of b.

@@ -15,19 +15,30 @@ func (s sum) add(v int64) sum {
 	return sum{s.hi + carry, lo}
 }
 
-// minus returns s - t, which must be an amount.
-func (s sum) minus(t sum) int64 { return int64(s.lo - t.lo) }
+func (s sum) sub(v int64) sum {
+	lo, borrow := bits.Sub64(s.lo, uint64(v), 0)
+	return sum{s.hi - borrow, lo}
+}
 
 func (s sum) big() *big.Int {
 	v := new(big.Int).SetUint64(s.hi)
 	return v.Or(v.Lsh(v, 64), new(big.Int).SetUint64(s.lo))
 }
 
-// totals is what has happened to a script up to and with a transaction.
+// totals is what has happened to a script up to and with a block.
 type totals struct {
 	received sum
 	balance  int64  // received minus spent
 	txs      uint64 // transactions that pay to it or spend from it
+}
+
+// after and before add and take away what one transaction did.
+func (t totals) after(c change) totals {
+	return totals{t.received.add(c.received), t.balance + c.received - c.spent, t.txs + 1}
+}
+
+func (t totals) before(c change) totals {
+	return totals{t.received.sub(c.received), t.balance - c.received + c.spent, t.txs - 1}
 }
 
 // encode: uvarints of txs, balance, received.lo and, unless it is 0,
