@@ -109,6 +109,9 @@ func (p *program) live(ctx context.Context, opts node.Options, ready func(*node.
 	opts.Now = time.Now
 	opts.Random = rand.Reader
 	n, err := node.New(ctx, opts)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped while it opened: the next start goes on
+	}
 	if err != nil {
 		return err
 	}
