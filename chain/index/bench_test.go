@@ -133,16 +133,17 @@ func BenchmarkPage(b *testing.B) {
 		d.coins, d.order = nil, nil
 		c.setTip(c.done(d))
 	}
-	s, err := store.Open(store.Config{Dir: b.TempDir(), FS: store.OS(), Magic: [4]byte{1}})
+	cfg := Config{Params: c.p, Source: c, Addr: true, Log: slog.New(slog.DiscardHandler)}
+	dir := b.TempDir()
+	run(b, dir, cfg)
+	s, err := store.Open(store.Config{Dir: dir, FS: store.OS(), Magic: [4]byte{1}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	set, err := Open(Config{Params: c.p, Store: s, Source: c, Addr: true, Log: slog.New(slog.DiscardHandler)})
+	cfg.Store = s
+	set, err := Open(cfg)
 	if err != nil {
-		b.Fatal(err)
-	}
-	if err := set.followers[0].follow(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 	page := func(cursor string, reverse bool) func(*testing.B) {

@@ -57,8 +57,18 @@
 //     the log; the node goes on. Removing its folder builds it again.
 //   - A write fails: the store fails, and Run says so.
 //
-// # Size
+// # Cost
 //
-// Measured by BenchmarkSize with blocks of 1,000 transactions of one input
-// and two outputs to new scripts; README.md of chain has the figures.
+// BenchmarkBuild, blocks of 1,000 transactions with one input and two
+// outputs, one of them to a script that is new; two cores of an AMD EPYC:
+//
+//	index         bytes on disk         built per second
+//	tx            26 per transaction    770,000 transactions
+//	addr          197 per transaction   23,000 transactions
+//	basicfilter   5.5 per transaction   1,200,000 transactions
+//
+// (without reading the blocks from disk). Of the 197 about 40 are for the
+// transaction itself, the rest for its two scripts and its coin. BenchmarkPage:
+// 100 entries of a history of 200,000 take 0.2 to 0.8 ms wherever they lie,
+// a balance 5 µs.
 package index

@@ -66,7 +66,7 @@ func newFollower(k kind, db *store.IndexDB, cfg *Config) *follower {
 	return &follower{
 		kind: k, db: db, src: cfg.Source,
 		log:     cfg.Log.With("index", k.name()),
-		gauge:   cfg.Metrics.height.WithLabelValues(k.name()).Set,
+		gauge:   cfg.Metrics.height.WithLabelValues(k.folder()).Set,
 		wake:    make(chan struct{}, 1),
 		pos:     nowhere,
 		changed: make(chan struct{}),

@@ -11,7 +11,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{height: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "charter_index_height",
-		Help: "Height of the last block in an index, -1 while it is empty.",
+		Help: "Height of the last block in an optional index (tx, addr, basicfilter), -1 while it is empty.",
 	}, []string{"index"})}
 	if reg != nil {
 		reg.MustRegister(m.height)

@@ -64,7 +64,7 @@ run goes on with it; --reset starts over.`,
 	flags.StringVar(&o.dir, "datadir", dir, "folder for all data of the development chain")
 	flags.DurationVar(&o.blockTime, "block-time", 2*time.Second, "time between blocks")
 	flags.BoolVar(&o.reset, "reset", false, "delete the development chain and its wallet, and start over")
-	for _, name := range []string{"rpclisten", "metrics", "pprof", "dbcache", "log-level", "log-format"} {
+	for _, name := range []string{"rpclisten", "metrics", "pprof", "dbcache", "txindex", "addrindex", "filterindex", "log-level", "log-format"} {
 		flags.AddFlag(all.Lookup(name))
 	}
 	if f := flags.Lookup("log-level"); f != nil {
