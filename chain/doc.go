@@ -1,2 +1,60 @@
-// Package chain holds the block index and the best branch.
+// Package chain holds the block index, the set of unspent outputs and the
+// best branch: the valid one with the most work, and of equal work the one
+// whose body was stored first.
+//
+// It takes headers ([Chain.AcceptHeaders]) and blocks ([Chain.AcceptBlock])
+// from anywhere and in any order, judges them by package consensus, keeps
+// them in package store, and tells subscribers each step of the best branch.
+// It knows nothing of peers, of waiting transactions and of RPC, and reads no
+// clock but Config.Now.
+//
+// # Outcomes
+//
+// An error that holds a *consensus.RuleError says that a block breaks a rule.
+// It is remembered with its reason, unless the fault may lie in that copy
+// only (RuleError.Mutated). Every other error means that no decision was
+// possible: ErrUnknownParent, consensus.ErrNotYet, a cancelled context,
+// missing or damaged data, a failed disk. Nothing is remembered of the block
+// then but the fault itself, for [Chain.Explain].
+//
+// # From header to tip
+//
+// A header that passes its rules gets a node in the index. A body that passes
+// the rules that need no coins is appended to the block files; once the
+// bodies of all its ancestors are there too it is linked, and a candidate if
+// it is better than the tip. The best candidate becomes the tip block by
+// block: back to the fork by undo data, then forward. Connecting builds a
+// view over the coin cache, checks inputs, amounts, locks and signature
+// operations, runs scripts on all cores, appends undo data, and applies the
+// view. A block that breaks a rule on the way is marked with its descendants,
+// and the next best candidate is taken.
+//
+// A branch deeper than the cache or the last flush is no special case: every
+// step stands on its own, and an interrupted walk is finished by the next
+// call, by Run, or by the next start.
+//
+// # Locks
+//
+// Chain.change serialises everything that alters the chain and is held while
+// disks are read and scripts are run. Chain.mu guards index, best branch and
+// the changing fields of nodes; it is held for moments only and never while
+// calling out. change is taken before mu. What is written under both may be
+// read under either. Subscribers are called under change, without mu: they
+// may read the chain, must not change it, and must be quick.
+//
+// # Disk
+//
+// A flush freezes the coin cache and the changed index rows at the tip and
+// writes them beside validation, in this order: block and undo files synced,
+// index rows in one synced batch, coins and commit row in one transaction.
+// After the first failed write nothing more is written: every further change
+// returns that error, and Run ends with it.
+//
+// At the start the commit row says where the coins stand. Records of block
+// and undo files that have no index row were written after the last flush and
+// get one; a record that is damaged loses "have data", so that the block is
+// fetched again. Then the tip moves from the committed block to the best one.
+//
+// The row format is in row.go, those of records, databases and coins in
+// packages store and utxo.
 package chain
