@@ -67,8 +67,6 @@
 //	addr          197 per transaction   23,000 transactions
 //	basicfilter   5.5 per transaction   1,200,000 transactions
 //
-// (without reading the blocks from disk). Of the 197 about 40 are for the
-// transaction itself, the rest for its two scripts and its coin. BenchmarkPage:
-// 100 entries of a history of 200,000 take 0.2 to 0.8 ms wherever they lie,
+// (without reading the blocks from disk). BenchmarkPage: 100 entries of a history of 200,000 take 0.2 to 0.8 ms wherever they lie,
 // a balance 5 µs.
 package index
