@@ -122,6 +122,9 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	// A block that is here goes on to activateBest too: the call that stored
 	// it may have ended before it was judged.
 	known, wasBest := n.status&statusData != 0, c.onBest(n) // written under change, which we hold
+	if !known && wasBest && n.status&statusPruned != 0 {
+		return ResultDuplicate, nil // was connected, and is not kept again
+	}
 	var fresh *consensus.Block
 	if !known {
 		if err := c.checkBody(b, n); err != nil {
@@ -142,6 +145,8 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 		return 0, c.invalidLocked(n)
 	case c.onBest(n) && !wasBest:
 		return ResultConnected, nil
+	case n.chainTxs > 0 && better(n, c.tip()) && c.tooDeepLocked(n):
+		return 0, c.tooDeep(n)
 	case known:
 		return ResultDuplicate, nil
 	}
@@ -179,6 +184,7 @@ func (c *Chain) storeBody(b *consensus.Block, n *node) error {
 	n.status |= statusData
 	c.touch(n)
 	c.linkLocked(n)
+	c.grown(loc.Size)
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (c *Chain) pickCandidate() *node {
 	defer c.mu.RUnlock()
 	best := c.base()
 	for n := range c.candidates {
-		if !n.failed() && better(n, best) {
+		if !n.failed() && better(n, best) && !c.tooDeepLocked(n) {
 			best = n
 		}
 	}
@@ -151,7 +151,7 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	}
 	c.mu.Lock()
 	c.cache.Apply(view)
-	n.status |= statusValid
+	n.status = n.status&^statusPruned | statusValid
 	c.touch(n)
 	c.best = append(c.best, n)
 	delete(c.candidates, n)
@@ -194,6 +194,9 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 func (c *Chain) loadWhole(n *node) (b *consensus.Block, spent [][]consensus.Coin, err error) {
 	if b, err = c.loadBody(n); err == nil {
 		spent, err = c.loadUndo(n, b)
+	}
+	if errors.Is(err, ErrPruned) {
+		return nil, nil, fmt.Errorf("disconnect block %v at height %d: %w", n.hash, n.height, ErrTooDeep)
 	}
 	var damage *store.DamageError // says itself what helps
 	if errors.Is(err, ErrNoData) {

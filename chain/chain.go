@@ -37,6 +37,11 @@ type Config struct {
 	// CatchUpLater: New leaves it to CatchUp to connect stored blocks that
 	// the committed chain state does not have yet.
 	CatchUpLater bool
+
+	// Prune allows old block and undo files to be removed: by PruneTo, and
+	// where PruneTarget (bytes of all these files) is not 0, by Run.
+	Prune       bool
+	PruneTarget int64
 }
 
 // Chain is the block index, the UTXO set and the best branch.
@@ -54,8 +59,11 @@ type Chain struct {
 
 	change sync.Mutex
 	// Guarded by change:
-	orphans  *orphans
-	unlinked map[*node][]*node // children with bodies that wait for the key's ancestors' bodies
+	orphans   *orphans
+	unlinked  map[*node][]*node    // children with bodies that wait for the key's ancestors' bodies
+	pruneHold func() (int32, bool) // see HoldPruning; nil: nobody needs old blocks
+	added     int64                // bytes of records since Run was told
+	backingUp bool                 // Backup copies files: none is removed
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -65,13 +73,15 @@ type Chain struct {
 	bestHeader *node
 	candidates map[*node]struct{} // linked, not failed, better than the tip
 	dirty      []*node            // index rows to write with the next flush
+	pruned     int32              // height up to which the best branch lacks data; nothingPruned
 
-	flush   flusher
-	events  events
-	resume  chan struct{} // holds a value when a cancelled call left the best branch half way
-	failure failure
-	faults  faults // of blocks in the index
-	strange faults // of others, which are cheaper to make
+	flush    flusher
+	events   events
+	resume   chan struct{} // holds a value when a cancelled call left the best branch half way
+	pruneNow chan struct{} // holds a value when the size on disk may be over the target
+	failure  failure
+	faults   faults // of blocks in the index
+	strange  faults // of others, which are cheaper to make
 }
 
 // New loads the chain from the store, finishes what an interrupted run left
@@ -94,6 +104,8 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		candidates: make(map[*node]struct{}),
 		orphans:    newOrphans(cfg.Params.Limits.BlockSerialized),
 		resume:     make(chan struct{}, 1),
+		pruneNow:   make(chan struct{}, 1),
+		pruned:     nothingPruned,
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -121,8 +133,15 @@ func (c *Chain) Run(ctx context.Context) error {
 			if err != nil {
 				c.log.Debug("best branch not reached", "err", err)
 			}
+		case <-c.pruneNow:
+			if err := c.pruneNowAndThen(ctx); err != nil {
+				return err
+			}
 		case <-tick.C:
 			if err := c.Flush(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+			if err := c.pruneNowAndThen(ctx); err != nil {
 				return err
 			}
 		}

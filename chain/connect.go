@@ -137,18 +137,22 @@ func (c *Chain) storeUndo(n *node, spent [][]consensus.Coin) error {
 	n.undo = loc
 	n.status |= statusUndo
 	c.touch(n)
+	c.grown(loc.Size)
 	return nil
 }
 
 // loadUndo reads the coins that the inputs of b, n's block, spent.
 func (c *Chain) loadUndo(n *node, b *consensus.Block) ([][]consensus.Coin, error) {
 	c.mu.RLock()
-	have, loc := n.status&statusUndo != 0, n.undo
+	have, loc, missing := n.status&statusUndo != 0, n.undo, n.noDataLocked()
 	c.mu.RUnlock()
 	if !have {
-		return nil, fmt.Errorf("undo data of block %v at height %d: %w", n.hash, n.height, ErrNoData)
+		return nil, fmt.Errorf("undo data of block %v at height %d: %w", n.hash, n.height, missing)
 	}
 	raw, err := c.store.ReadUndo(loc, n.hash, n.parent.hash)
+	if err != nil && !c.still(n, statusUndo) {
+		err = ErrPruned
+	}
 	if err != nil {
 		return nil, fmt.Errorf("undo data of block %v: %w", n.hash, err)
 	}

@@ -67,11 +67,7 @@ func (c *Chain) startFlush() (*flushing, error) {
 		return nil, errors.New("chain: a flush is already under way")
 	}
 	c.mu.Lock()
-	for _, n := range c.dirty {
-		f.rows = append(f.rows, store.IndexRow{Hash: n.hash, Value: encodeRow(n)})
-		n.dirty = false
-	}
-	c.dirty = nil
+	f.rows = c.takeRowsLocked()
 	c.mu.Unlock()
 	c.flush.last = f
 	c.flush.running.Add(1)
@@ -86,6 +82,18 @@ func (c *Chain) startFlush() (*flushing, error) {
 		}
 	}()
 	return f, nil
+}
+
+// takeRowsLocked returns the index rows that differ from those on disk, for
+// the caller to write.
+func (c *Chain) takeRowsLocked() []store.IndexRow {
+	rows := make([]store.IndexRow, len(c.dirty))
+	for i, n := range c.dirty {
+		rows[i] = store.IndexRow{Hash: n.hash, Value: encodeRow(n)}
+		n.dirty = false
+	}
+	c.dirty = nil
+	return rows
 }
 
 // writeFlush keeps the order of writes: files, index, chainstate. Each

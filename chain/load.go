@@ -111,6 +111,10 @@ func (c *Chain) loadFromGenesis(ctx context.Context, genesis *node) error {
 func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
 	c.setBest(best)
 	c.linkAll(genesis)
+	c.findPrunedLocked()
+	if err := c.sweepPruned(); err != nil {
+		return fmt.Errorf("remove pruned block files: %w", err)
+	}
 	c.bestHeader = nil
 	c.pickBestHeaderLocked()
 	if !c.cfg.CatchUpLater {
@@ -118,7 +122,7 @@ func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
 			return fmt.Errorf("move the chain state from height %d to the best branch: %w", best.height, err)
 		}
 	}
-	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache)
+	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache, c.pruned)
 	c.log.Info("chain loaded", "height", c.tip().height, "hash", c.tip().hash, "committed", best.height, "headers", c.bestHeader.height)
 	return nil
 }
@@ -198,7 +202,7 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 		}
 		if n := c.index[hash]; n != nil && n.status&statusData != 0 {
 			n.undo = loc
-			n.status |= known
+			n.status = n.status&^statusPruned | known
 			c.touch(n)
 		}
 		return nil

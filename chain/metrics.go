@@ -19,6 +19,7 @@ type Metrics struct {
 	flush      prometheus.Histogram
 	coins      prometheus.Gauge
 	cacheBytes prometheus.Gauge
+	pruned     prometheus.Gauge
 }
 
 // NewMetrics registers the chain's metrics with reg; nil makes metrics that
@@ -45,9 +46,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		flush:      seconds("flush_seconds", "Time to write a frozen state to disk, beside validation."),
 		coins:      gauge("utxos", "Unspent outputs as of the best block."),
 		cacheBytes: gauge("utxo_cache_bytes", "Memory that the cache of unspent outputs takes."),
+		pruned:     gauge("pruned_height", "Height up to which blocks of the best branch are pruned; -1: none."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes)
+		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned)
 	}
 	return m
 }
@@ -67,7 +69,8 @@ func (m *Metrics) connected(tip *node, took time.Duration, cache *utxo.Cache) {
 	m.at(tip, cache)
 }
 
-func (m *Metrics) loaded(tip, header *node, cache *utxo.Cache) {
+func (m *Metrics) loaded(tip, header *node, cache *utxo.Cache, pruned int32) {
+	m.pruned.Set(float64(pruned))
 	m.headers.Set(float64(header.height))
 	m.at(tip, cache)
 }

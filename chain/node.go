@@ -21,6 +21,7 @@ const (
 	statusValid                           // was connected once: breaks no rule
 	statusFailed                          // breaks the rule in node.broken, or the operator said so
 	statusFailedParent                    // descends from a failed block
+	statusPruned                          // body or undo data was here and was removed to save space
 )
 
 // node is a block in the index. The fields above the line never change

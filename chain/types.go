@@ -44,6 +44,7 @@ type BlockInfo struct {
 	MedianTime time.Time
 	State      State
 	HaveData   bool
+	Pruned     bool            // its body, or its undo data, was removed to save space
 	OnBest     bool            // on the best branch when asked
 	Next       *chainhash.Hash // its child on the best branch, else nil
 	TxCount    int             // 0 when the body was never here

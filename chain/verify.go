@@ -40,6 +40,7 @@ type VerifyReport struct {
 	// it is above the lowest block looked at when memory did not suffice.
 	DisconnectedTo int32
 	Complete       bool // everything asked for was checked, without a fault
+	Pruned         bool // it ended above a block that is pruned
 }
 
 // VerifyFault is the first fault that VerifyChain met.
@@ -145,6 +146,9 @@ func (v *verifier) down(ctx context.Context, tip *node, depth int) (lowest *node
 	n := tip
 	for range depth {
 		if ctx.Err() != nil {
+			return lowest, nil
+		}
+		if v.report.Pruned = v.c.info(n).Pruned; v.report.Pruned {
 			return lowest, nil
 		}
 		b, spent, fault := v.checkStored(n)
@@ -280,12 +284,14 @@ func (v *verifier) finish(ctx context.Context, fault *VerifyFault) (VerifyReport
 	}
 	v.report.Fault = fault
 	lowest := v.report.Tip.Height - int32(v.report.Blocks) + 1
-	v.report.Complete = fault == nil && (v.coins == nil || v.report.DisconnectedTo <= lowest)
+	v.report.Complete = fault == nil && !v.report.Pruned && (v.coins == nil || v.report.DisconnectedTo <= lowest)
 	switch {
 	case fault != nil:
 		c.faults.note(fault.Block.Hash, fmt.Errorf("verifychain level %d: %w", fault.Level, fault.Err), fault.Level, c.cfg.Now())
 		c.log.Warn("chain verification found a fault", "hash", fault.Block.Hash, "height", fault.Block.Height,
 			"level", fault.Level, "err", fault.Err)
+	case v.report.Pruned:
+		c.log.Info("chain verified down to pruned blocks", "from", v.report.Tip.Height, "blocks", v.report.Blocks, "level", v.level)
 	case !v.report.Complete:
 		c.log.Warn("chain verification disconnected fewer blocks than asked for: not enough memory",
 			"disconnectedTo", v.report.DisconnectedTo, "asked", lowest)

@@ -27,6 +27,9 @@ func (n *Node) openIndexes(context.Context) error {
 		return err
 	}
 	n.indexes = set
+	if err := n.holdPruning(); err != nil {
+		return err
+	}
 	n.chain.Subscribe(func(chain.Event) { set.Wake() })
 	return nil
 }

@@ -201,7 +201,7 @@ func (n *Node) openStore(context.Context) error {
 	}
 	n.store = s
 	n.onClose(s.Close)
-	return nil
+	return n.checkPruned()
 }
 
 func (n *Node) openChain(ctx context.Context) error {
@@ -217,6 +217,8 @@ func (n *Node) openChain(ctx context.Context) error {
 		CacheBytes: coins,
 
 		CatchUpLater: true,
+		Prune:        n.opts.Config.Prune > 0,
+		PruneTarget:  n.pruneTarget(),
 	})
 	if err != nil {
 		return err

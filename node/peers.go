@@ -62,6 +62,7 @@ func (n *Node) openPeers(context.Context) error {
 		Connect:   connect,
 		AddNodes:  append(add, seeds...),
 		External:  n.opts.Config.External,
+		Pruned:    n.opts.Config.Prune > 0,
 		ChainFile: func() ([]byte, error) { return params.Render(n.opts.Params), nil },
 		UserAgent: "charter/" + n.opts.Version,
 		Now:       n.opts.Now,

@@ -42,6 +42,9 @@ type Config struct {
 	// node, told to them. Empty: the node does not make itself known.
 	External []string
 
+	// Pruned: only the last blocks are served, and peers are told so.
+	Pruned bool
+
 	// ChainFile returns the chain file for peers that join and have none.
 	// nil: not served.
 	ChainFile func() ([]byte, error)

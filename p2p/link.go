@@ -18,7 +18,10 @@ func newTransport(n *Network) (*transport.Transport, error) {
 	if memory == 0 {
 		memory = max(defaultMemory, 2*limits.Largest())
 	}
-	features := message.FeatureChain | message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers
+	features := message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers
+	if !cfg.Pruned {
+		features |= message.FeatureChain
+	}
 	if cfg.ChainFile != nil {
 		features |= message.FeatureChainFile
 	}

@@ -64,6 +64,7 @@ type syncer struct {
 type syncPeer struct {
 	p      *peer
 	serves bool // has block bodies
+	whole  bool // all of them, not only those close to its tip
 
 	known bool
 	best  BlockInfo // with known: the end of the peer's best branch
@@ -108,6 +109,7 @@ func (s *syncer) addPeer(p *peer) {
 	sp := &syncPeer{
 		p:      p,
 		serves: p.hello.Features&(message.FeatureChain|message.FeatureRecent) != 0,
+		whole:  p.hello.Features.Has(message.FeatureChain),
 		poll:   s.n.cfg.Now().Add(s.n.jitter(pollInterval)),
 	}
 	s.mu.Lock()
@@ -218,7 +220,7 @@ func (s *syncer) refresh() {
 	now := s.n.cfg.Now()
 	s.mu.Lock()
 	for id, h := range upTo {
-		if sp := s.peers[id]; sp != nil && sp.serves {
+		if sp := s.peers[id]; sp != nil && sp.serves && s.reachesLocked(sp) {
 			s.sched.SetPeer(id, h)
 		}
 	}
@@ -237,6 +239,17 @@ func (s *syncer) refresh() {
 		}
 		peers[i].send(m)
 	}
+}
+
+// keptBlocks is how far below its tip a peer that announces FeatureRecent has
+// blocks.
+const keptBlocks = 288
+
+// reachesLocked reports whether a peer has bodies from the start of the path
+// on. Others are asked once the path has come that far.
+func (s *syncer) reachesLocked(sp *syncPeer) bool {
+	first, _, ok := s.sched.Span()
+	return sp.whole || ok && first.Height >= sp.best.Height-keptBlocks
 }
 
 // peerBests lists the branches of the peers that have bodies. A peer that

@@ -44,6 +44,9 @@ type Chain interface {
 	SummariseCoins(ctx context.Context, hashes utxo.SetHashes) (chain.CoinSet, error)
 	VerifyChain(ctx context.Context, level, depth int, report func(chain.VerifyProgress)) (chain.VerifyReport, error)
 	Explain(hash chainhash.Hash) chain.Explanation
+
+	PruneStatus() chain.PruneStatus
+	PruneTo(ctx context.Context, height int32) (int32, error)
 }
 
 // Errors of Mempool.Accept and in TestResult.Err that break no rule. They may

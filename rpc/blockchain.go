@@ -53,6 +53,9 @@ type chainInfoJSON struct {
 	ChainWork            string     `json:"chainwork"`
 	SizeOnDisk           *int64     `json:"size_on_disk,omitempty"`
 	Pruned               bool       `json:"pruned"`
+	PruneHeight          *int32     `json:"pruneheight,omitempty"`
+	AutomaticPruning     *bool      `json:"automatic_pruning,omitempty"`
+	PruneTargetSize      *int64     `json:"prune_target_size,omitempty"`
 	// A string, as in Bitcoin Core before 28: client libraries of either
 	// age read it, and many cannot read an array.
 	Warnings string `json:"warnings"`
@@ -78,6 +81,13 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 	if b.cfg.SizeOnDisk != nil {
 		size := b.cfg.SizeOnDisk()
 		out.SizeOnDisk = &size
+	}
+	if pruning := c.PruneStatus(); pruning.On {
+		first, automatic := pruning.Height+1, pruning.Target > 0
+		out.Pruned, out.PruneHeight, out.AutomaticPruning = true, &first, &automatic
+		if automatic {
+			out.PruneTargetSize = &pruning.Target
+		}
 	}
 	return out, nil
 }

@@ -115,6 +115,7 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&coinMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape}).methods(),
 		(&coinSetMethods{chain: cfg.Chain}).methods(),
 		(&verifyMethods{chain: cfg.Chain}).methods(),
+		(&pruneMethods{chain: cfg.Chain}).methods(),
 		(&scanMethods{chain: cfg.Chain}).methods(),
 		(&mempoolMethods{pool: cfg.Mempool}).methods(),
 		(&rawTxMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape, txs: cfg.Indexes.Tx()}).methods(),

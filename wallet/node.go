@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -100,7 +101,12 @@ func (n node) blockHash(ctx context.Context, height int32) (hash chainhash.Hash,
 // block fetches a whole block and checks that it is the one asked for.
 func (n node) block(ctx context.Context, hash chainhash.Hash) (*wire.MsgBlock, error) {
 	var text string
-	if err := n.call(ctx, &text, "getblock", hash.String(), 0); err != nil {
+	err := n.call(ctx, &text, "getblock", hash.String(), 0)
+	var refusal *RPCError
+	if errors.As(err, &refusal) && strings.Contains(refusal.Message, "pruned") {
+		return nil, fmt.Errorf("the node has pruned block %v, which the wallet has to read: point the wallet to a node that keeps old blocks (--rpc): %w", hash, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	raw, err := hex.DecodeString(text)

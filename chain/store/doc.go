@@ -9,6 +9,7 @@
 //	lock                 held (flock) while a process uses the directory; names the process
 //	blocks/blkNNNNN.dat  block records, append only
 //	blocks/undoNNNNN.dat undo records, append only
+//	blocks/pruned        empty; block or undo files were removed
 //	index/               LevelDB: one row per block, value ‖ CRC-32C (u32 little-endian) of key ‖ value
 //	chainstate/          LevelDB: the caller's rows, commit rows and the best pointer
 //	indexes/NAME/        LevelDB: the rows of an optional index, the caller's
@@ -46,6 +47,10 @@
 // are done for everything up to it. Each step is durable when its call
 // returns, except the first. So a kill, a full disk or a torn write at any
 // moment loses nothing that an earlier step reported as done.
+//
+// Block and undo files are removed last: (5) RemoveFiles, after the caller has
+// written index rows that do not refer to them any more. What a kill leaves of
+// them is not referred to, and may be removed by the next process.
 //
 // A commit is one LevelDB transaction. It writes table files and then one
 // manifest record, so it is there as a whole or not at all, and the journal of

@@ -29,6 +29,11 @@ func (s *Store) drop(cfg Config) error {
 	default:
 		return nil
 	}
+	if pruned, err := s.Pruned(); err != nil {
+		return err
+	} else if pruned {
+		return &PrunedError{cfg.Dir}
+	}
 	if err := s.mark(filepath.Join(cfg.Dir, mark)); err != nil {
 		return err
 	}

@@ -91,6 +91,15 @@ func (h *handles) dropLocked(e *list.Element) {
 	}
 }
 
+// forget drops a file that is about to be removed.
+func (h *handles) forget(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e, ok := h.byName[name]; ok {
+		h.dropLocked(e)
+	}
+}
+
 // close drops all files; those in use close with their last user.
 func (h *handles) close() {
 	h.mu.Lock()

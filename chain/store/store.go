@@ -25,7 +25,7 @@ type Config struct {
 
 	// DropChainstate starts with an empty chain state, DropIndex with an
 	// empty block index and chain state. Block files stay: from them both
-	// can be rebuilt.
+	// can be rebuilt; where some were removed Open refuses: *PrunedError.
 	DropIndex      bool
 	DropChainstate bool
 

@@ -38,6 +38,8 @@ type Config struct {
 	AddrIndex   bool // history and coins of addresses
 	FilterIndex bool // block filters
 
+	Prune int // MiB; 0: off, 1: only by pruneblockchain
+
 	LoadBlock         []string
 	Reindex           bool
 	ReindexChainstate bool
@@ -91,6 +93,7 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.BoolVar(&c.AddrIndex, "addrindex", false, "keep an index of addresses: balance, history, unspent outputs")
 	fs.BoolVar(&c.FilterIndex, "filterindex", false, "keep compact block filters (BIP157, BIP158), for getblockfilter")
 
+	fs.IntVar(&c.Prune, "prune", 0, "remove old block files once all take more than this, MiB, at least 550; 1: only when pruneblockchain is called; 0: keep all")
 	fs.StringArrayVar(&c.LoadBlock, "loadblock", nil, "import framed blocks (bootstrap.dat, blk files, also .bz2, .gz) at start; may be repeated")
 	fs.BoolVar(&c.Reindex, "reindex", false, "make block index and chain state again from the block files, checking everything")
 	fs.BoolVar(&c.ReindexChainstate, "reindex-chainstate", false, "make the chain state again from the stored blocks; scripts of blocks that were valid are not run again")
@@ -151,6 +154,7 @@ func (c *Config) Validate() error {
 	if c.Mine && c.MineAddress == "" {
 		bad("mine-address", c.MineAddress, "--mine needs an address to pay to; `charter wallet address` prints one")
 	}
+	c.validatePrune(bad)
 	between("mine-threads", c.MineThreads, 1, 1024)
 	between("dbcache", c.DBCache, 4, 1<<20)
 	between("par", c.Par, 0, 1024)
@@ -164,6 +168,29 @@ func (c *Config) Validate() error {
 		bad("log-format", c.LogFormat, "must be text or json")
 	}
 	return errors.Join(errs...)
+}
+
+// minPrune is the least target of automatic pruning, MiB: as in Bitcoin Core,
+// so that the last blocks, their undo data and the files that grow have room.
+const minPrune = 550
+
+func (c *Config) validatePrune(bad func(name string, value any, want string)) {
+	if c.Prune != 0 && c.Prune != 1 && (c.Prune < minPrune || c.Prune > 1<<30) {
+		bad("prune", c.Prune, fmt.Sprintf("must be 0 (keep all), 1 (only by pruneblockchain) or %d and more (MiB)", minPrune))
+	}
+	if c.Prune == 0 {
+		return
+	}
+	const reads = "reads old blocks whenever it is asked, --prune removes them: they exclude each other"
+	if c.TxIndex {
+		bad("txindex", c.TxIndex, reads)
+	}
+	if c.AddrIndex {
+		bad("addrindex", c.AddrIndex, reads)
+	}
+	if c.ReindexChainstate {
+		bad("reindex-chainstate", c.ReindexChainstate, "needs all blocks, --prune removes old ones: they exclude each other; --reindex can be used before anything was pruned")
+	}
 }
 
 // Level is the log level as slog has it.
