@@ -16,6 +16,7 @@
 //	indexes/drop-NAME    stands while that database is being emptied
 //	drop-index           empty; index and chain state are to be dropped: a kill came before that was done
 //	drop-chainstate      the same for the chain state alone
+//	unfinished-backup    empty; this is a backup that was cut short: Open refuses it
 //
 // A record of a block or undo file, version 1. Records follow each other
 // without gaps; a file grows up to Config.FileSize, or holds one larger record.
@@ -59,6 +60,14 @@
 // Rows of optional indexes are written at any time, each batch in one step
 // and after a sync of the block and undo files. Damage in such a database is
 // reported by its own methods and does not concern the rest.
+//
+// # Backup
+//
+// A backup reads against that order, so it keeps no writer waiting: a
+// snapshot of the chain state first, then one of the index, then the lengths
+// of the files. The copy is what a kill could have left: index and files may
+// be ahead of the chain state. It is written to a folder of its own, through
+// a guard of its own: where that disk fails the store goes on.
 //
 // # Failure
 //

@@ -20,6 +20,8 @@ type FS interface {
 	MkdirAll(dir string) error
 	// List returns the names of the plain files in dir, sorted.
 	List(dir string) ([]string, error)
+	// Empty reports whether dir holds neither files nor folders.
+	Empty(dir string) (bool, error)
 	// Open opens an existing file for reading.
 	Open(name string) (File, error)
 	// OpenWrite opens a file for reading and writing and makes it when it is missing.
@@ -105,6 +107,20 @@ func (osFS) List(dir string) ([]string, error) {
 	}
 	sort.Strings(names)
 	return names, nil
+}
+
+func (osFS) Empty(dir string) (bool, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	switch _, err := d.Readdirnames(1); {
+	case errors.Is(err, io.EOF):
+		return true, nil
+	default:
+		return false, err
+	}
 }
 
 func (osFS) SyncDir(dir string) error {

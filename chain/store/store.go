@@ -119,6 +119,9 @@ func (s *Store) open(cfg Config) error {
 	if s.lock, err = cfg.FS.Lock(filepath.Join(cfg.Dir, lockName)); err != nil {
 		return err
 	}
+	if err := refuseUnfinished(cfg); err != nil {
+		return err
+	}
 	if err := s.makeDirs(cfg); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/charterchain/charter/chain/store"
@@ -167,6 +168,17 @@ func (d *Disk) List(dir string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Empty implements store.FS. A folder in which nothing lies does not exist.
+func (d *Disk) Empty(dir string) (bool, error) {
+	prefix := filepath.Clean(dir) + string(filepath.Separator)
+	for _, name := range d.Names() {
+		if strings.HasPrefix(name, prefix) {
+			return false, nil
+		}
+	}
+	return false, missing("open", dir)
 }
 
 // Open implements store.FS.
