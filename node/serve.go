@@ -33,6 +33,7 @@ func (n *Node) openRPC(context.Context) error {
 		Miner:           rpcMiner{n.miner, n.pool},
 		Peers:           rpcPeers{n.peers},
 		Users:           users,
+		Backup:          n.backup,
 		Stop:            func() { n.stop(errStopped) },
 		Now:             n.opts.Now,
 		Log:             n.opts.Log,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/index"
 )
 
@@ -52,6 +53,10 @@ type Config struct {
 
 	// ProtocolVersion is the peer-to-peer protocol's.
 	ProtocolVersion int
+
+	// Backup copies the node's data to dir, an absolute path; with its key
+	// if asked for. nil: there is no method for it.
+	Backup func(ctx context.Context, dir string, withKey bool) (chain.BackupReport, error)
 
 	// SizeOnDisk returns the bytes of blocks and undo data. nil: not shown.
 	SizeOnDisk func() int64
@@ -124,6 +129,7 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&generateMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner}).methods(),
 		(&networkMethods{cfg: cfg}).methods(),
 		(&utilMethods{address: cfg.Chain.Params().Address}).methods(),
+		(&backupMethods{run: cfg.Backup}).methods(),
 		(&controlMethods{cfg: cfg, table: s.table, started: cfg.Now()}).methods(),
 		subscriptionMethods(cfg.Users),
 	} {

@@ -106,6 +106,7 @@ chains. Keys stay in this program: a node only ever sees signed transactions.`,
 		newRPCAuthCommand(e),
 		newInitCommand(e),
 		newExportCommand(e),
+		newBackupCommand(e),
 	)
 	return root
 }
