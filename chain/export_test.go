@@ -2,3 +2,6 @@ package chain
 
 // VerifyWithin is VerifyChain with less memory for coins.
 var VerifyWithin = (*Chain).verify
+
+// PruneNow is what Run does when the size on disk may be over the target.
+var PruneNow = (*Chain).pruneToTarget

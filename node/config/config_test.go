@@ -88,6 +88,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"profiler in the open", []string{"--chain", "x", "--pprof", "0.0.0.0:1"}, nil, "", []string{"pprof", "loopback"}},
 		{"user without password", []string{"--chain", "x", "--rpcuser", "u"}, nil, "", []string{"rpcuser", "go together"}},
 		{"mine to nobody", []string{"--chain", "x", "--mine"}, nil, "", []string{"mine-address"}},
+		{"pruned to too little", []string{"--chain", "x", "--prune", "549"}, nil, "", []string{"prune", "550"}},
+		{"pruned and indexed", []string{"--chain", "x", "--prune", "550", "--txindex", "--addrindex"}, nil, "", []string{"txindex", "addrindex", "exclude"}},
 		{"listen and not", []string{"--chain", "x", "--no-listen", "--listen", "h:1"}, nil, "", []string{"no-listen"}},
 	}
 	for _, tt := range tests {
