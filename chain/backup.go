@@ -12,6 +12,9 @@ import (
 // ErrBackupRuns is returned by Backup while another one is under way.
 var ErrBackupRuns = errors.New("a backup is under way already")
 
+// BackupTargetError refuses the folder; nothing in it was changed.
+type BackupTargetError = store.TargetError
+
 // BackupOptions say what a backup is to have.
 type BackupOptions struct {
 	Dir   string             // empty, or missing in a folder that exists
@@ -36,7 +39,7 @@ type BackupReport struct {
 // for that flush; an earlier flush is waited for before. Nothing is pruned
 // meanwhile. Optional indexes are left out: they are made again.
 //
-// Errors: *store.TargetError, ErrBackupRuns, what Room said, or what went
+// Errors: *BackupTargetError, ErrBackupRuns, what Room said, or what went
 // wrong. After any of them the folder is as before.
 func (c *Chain) Backup(ctx context.Context, o BackupOptions) (BackupReport, error) {
 	began := c.cfg.Now()

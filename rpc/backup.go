@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/charterchain/charter/chain"
-	"github.com/charterchain/charter/chain/store"
 )
 
 // backupMethods copy the data of the running node.
@@ -49,7 +48,7 @@ func (m *backupMethods) backup(ctx context.Context, c *call) (any, error) {
 		return nil, fail(codeInvalidParam, "%q is no absolute path; the node does not know from which folder you call it", dir)
 	}
 	report, err := m.run(ctx, filepath.Clean(dir), withKey)
-	var target *store.TargetError
+	var target *chain.BackupTargetError
 	switch {
 	case errors.As(err, &target):
 		return nil, fail(codeInvalidParam, "%v", err)
