@@ -11,7 +11,7 @@ LDFLAGS     := -s -w -X main.commit=$(COMMIT)
 # The race detector is the one thing that needs a C compiler.
 HAVE_GCC = command -v gcc >/dev/null 2>&1
 
-.PHONY: help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
+.PHONY: test-memory help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	@set -e; for pkg in $$(go list ./...); do \
 	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+test-memory: ## a chain of two million transactions under --dbcache 100 stays below 600 MiB
+	CHARTER_LONG=1 go test -v -count=1 -timeout 30m -run '^TestMemory$$' ./node/nodetest
 
 bench: ## benchmarks of block connect, pool and templates
 	go test -run '^$$' -bench '^Benchmark[^F]' -benchtime 2s ./chain ./chain/sigcheck ./chain/utxo ./mempool

@@ -1,15 +1,15 @@
 // Package node puts the parts of a full node together: it opens the data
 // folder, hands each part what it needs of the others, and owns their life.
 //
-//	              rpc        p2p       wallet (in the command line only)
-//	                \         |
-//	   adapters      \        |         rpcadapter.go, p2padapter.go, indexes.go
-//	                  \       |
-//	   miner ------- mempool  |
-//	                      \   |
-//	                       chain ---- indexes
-//	                         |
-//	                       store
+//	           rpc        p2p       wallet (in the command line only)
+//	             \         |
+//	adapters      \        |         rpcadapter.go, p2padapter.go, indexes.go
+//	               \       |
+//	miner ------- mempool  |
+//	                   \   |
+//	                    chain ---- indexes
+//	                      |
+//	                    store
 //
 // # Life
 //

@@ -171,6 +171,10 @@ func (m *Maker) Make(parent chainhash.Hash, opts ...Option) *consensus.Block {
 	return b
 }
 
+// Forget drops the transactions of a block that nothing spends from any more;
+// its header stays.
+func (m *Maker) Forget(hash chainhash.Hash) { m.blocks[hash].block.Txs = nil }
+
 // draft returns an empty block, one spacing after its parent.
 func (m *Maker) draft(on *made) *Draft {
 	m.salt++

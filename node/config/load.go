@@ -20,7 +20,7 @@ const FileName = "charterd.toml"
 const envPrefix = "CHARTER_"
 
 // foreignEnv are variables with our prefix that are no settings of a node.
-var foreignEnv = map[string]bool{"CHARTER_VECTORS": true, "CHARTER_SEED": true, "CHARTER_CRASHES": true, "CHARTER_FLIPS": true}
+var foreignEnv = map[string]bool{"CHARTER_VECTORS": true}
 
 // onlyFlag lists flags that a file cannot hold: they say which file, or are
 // no settings.

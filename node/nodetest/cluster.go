@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,6 +82,7 @@ func (c *Cluster) TryCharterd(args ...string) (stderr string, err error) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, "charterd"), args...)
+	cmd.Env = environ()
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
 	err = cmd.Run()
@@ -137,6 +139,7 @@ func (c *Cluster) prepare(name, scheme, host string, args ...string) *Node {
 func (n *Node) launch(more ...string) {
 	n.c.t.Helper()
 	n.cmd = exec.Command(filepath.Join(n.c.bin, "charterd"), append(n.args[:len(n.args):len(n.args)], more...)...)
+	n.cmd.Env = environ()
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {
 		n.c.t.Fatalf("start node %s: %v", n.Name, err)
@@ -283,7 +286,13 @@ func (c *Cluster) SameTip(height int32, nodes ...*Node) {
 // Eventually asks until cond has no error, for as long as Patience.
 func (c *Cluster) Eventually(what string, cond func() error) {
 	c.t.Helper()
-	deadline := time.After(Patience)
+	c.EventuallyWithin(Patience, what, cond)
+}
+
+// EventuallyWithin is Eventually with a patience of its own.
+func (c *Cluster) EventuallyWithin(patience time.Duration, what string, cond func() error) {
+	c.t.Helper()
+	deadline := time.After(patience)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -293,7 +302,7 @@ func (c *Cluster) Eventually(what string, cond func() error) {
 		}
 		select {
 		case <-deadline:
-			c.t.Fatalf("not within %v: %s: %v", Patience, what, err)
+			c.t.Fatalf("not within %v: %s: %v", patience, what, err)
 		case <-tick.C:
 		}
 	}
@@ -326,4 +335,12 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// environ is the environment without our variables: those of the tests are no
+// settings of a node, and a node under test takes none from outside.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "CHARTER_")
+	})
 }
