@@ -128,3 +128,38 @@ func BenchmarkFullBackup(b *testing.B) {
 		b.ReportMetric(float64(report.Bytes)/b.Elapsed().Seconds()*float64(b.N)/1e6, "MB/s")
 	}
 }
+
+// TestBackupHoldsPruning: nothing is pruned during a backup, and the copy of
+// a pruned chain is one.
+func TestBackupHoldsPruning(t *testing.T) {
+	s := newPruneStory()
+	disk, c, _ := s.start(t)
+	backup := func(dir string, height int32) {
+		t.Helper()
+		_, err := c.Backup(t.Context(), chain.BackupOptions{Dir: dir, Room: func(int64) error {
+			if got, err := c.PruneTo(t.Context(), height); err != nil || got >= height {
+				t.Errorf("pruned to %d during a backup, %v", got, err)
+			}
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	backup("whole", 8)
+	if got, err := c.PruneTo(t.Context(), 8); err != nil || got <= 0 {
+		t.Fatalf("pruned to %d, %v", got, err)
+	}
+	want := c.PruneStatus().Height
+	backup("pruned", 24)
+	for dir, height := range map[string]int32{"whole": -1, "pruned": want} {
+		h := chaintest.New(t, chaintest.Options{FS: disk, Dir: dir})
+		if got := h.Chain.PruneStatus().Height; got != height {
+			t.Errorf("%s is pruned to %d, want %d", dir, got, height)
+		}
+		if tip := h.Chain.Best().Hash; tip != c.Best().Hash {
+			t.Errorf("%s is at %v", dir, tip)
+		}
+		h.Close()
+	}
+}

@@ -61,6 +61,15 @@ func TestBackup(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "node.key")); !os.IsNotExist(err) {
 		t.Errorf("the key is in the backup: %v", err)
 	}
+	withKey := filepath.Join(c.Dir, "with-key")
+	x.node.Charter("backup", "--with-key", withKey)
+	key, err := os.ReadFile(filepath.Join(x.node.Dir(), "node.key"))
+	if copied, readErr := os.ReadFile(filepath.Join(withKey, "node.key")); err != nil || readErr != nil || string(copied) != string(key) {
+		t.Errorf("the copied key differs: %v, %v", err, readErr)
+	}
+	if info, err := os.Stat(filepath.Join(withKey, "node.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the copied key: %v, %v", info, err)
+	}
 	_, stderr, err := c.TryCharter(append(x.node.Flags(), "backup", dir)...)
 	if err == nil || !strings.Contains(stderr, "not empty") {
 		t.Errorf("a second backup in the same folder: %v: %s", err, stderr)
