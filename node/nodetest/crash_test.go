@@ -132,13 +132,15 @@ func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
 func (x *crashing) round() {
 	x.t.Helper()
 	stop, flushes := make(chan struct{}), rand.New(rand.NewPCG(x.rng.Uint64(), 0))
+	// Up to as long as a flush or two take here. From here to the end of the
+	// load x.rng is offerAgain's.
+	wait := time.After(x.delay(600))
 	var load sync.WaitGroup
 	load.Go(func() { x.flushAgain(stop, flushes) })
 	done := make(chan struct{})
 	load.Go(func() { defer close(done); x.offerAgain(stop) })
-	// Up to as long as a flush or two take here.
 	select {
-	case <-time.After(x.delay(600)):
+	case <-wait:
 	case <-done:
 	}
 	x.node.Kill()
