@@ -3,7 +3,6 @@ package chain
 import (
 	"context"
 	"fmt"
-	"math/big"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -335,11 +334,4 @@ func (c *Chain) InitialSync() bool {
 		}
 	}
 	return false
-}
-
-// Work returns the total work of the best branch.
-func (c *Chain) Work() *big.Int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return new(big.Int).Set(c.tip().work)
 }
