@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/charterchain/charter/node/config"
+	"github.com/charterchain/charter/node/version"
 	"github.com/charterchain/charter/rpc/client"
 )
 
@@ -36,7 +37,7 @@ func newNode(t *testing.T, dir string) *Node {
 		t.Fatal(err)
 	}
 	n, err := New(t.Context(), Options{
-		Config: cfg, Params: p, Dir: filepath.Join(dir, p.Name), Version: Version,
+		Config: cfg, Params: p, Dir: filepath.Join(dir, p.Name), Version: version.Number,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
 		FreeSpace: func(string) (uint64, error) { return 10 * lowDisk, nil },
 	})

@@ -6,12 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/charterchain/charter/node/version"
 	"github.com/charterchain/charter/rpc/client"
 )
+
+// commit is set by the linker.
+var commit = "unknown"
 
 // The exit codes.
 const (
@@ -92,12 +97,14 @@ func newRootCommand(e *env) *cobra.Command {
 chains. Keys stay in this program: a node only ever sees signed transactions.`,
 		Example: `  charter --dev wallet balance
   charter --chain acme wallet send ADDRESS 1.5`,
+		Version:       fmt.Sprintf("%s (%s, %s)", version.Number, commit, runtime.Version()),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// Cobra runs the nearest one only: a group that sets its own must
 		// set e.started too.
 		PersistentPreRun: func(*cobra.Command, []string) { e.started = true },
 	}
+	root.SetVersionTemplate("charter {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	e.flags.register(root.PersistentFlags())
 	root.AddCommand(

@@ -16,6 +16,7 @@ import (
 
 	"github.com/charterchain/charter/node"
 	"github.com/charterchain/charter/node/config"
+	"github.com/charterchain/charter/node/version"
 )
 
 // commit is set by the linker.
@@ -70,7 +71,7 @@ Settings come from flags, then environment variables (--rpclisten as
 CHARTER_RPCLISTEN, and so on), then the settings file, then defaults.`,
 		Example: `  charterd dev
   charterd --chain ./acme.toml --addnode node1.acme.example:8430`,
-		Version:       fmt.Sprintf("%s (%s, %s)", node.Version, commit, runtime.Version()),
+		Version:       fmt.Sprintf("%s (%s, %s)", version.Number, commit, runtime.Version()),
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -104,7 +105,7 @@ func (p *program) runNode(ctx context.Context, cfg *config.Config) error {
 
 // live runs a node to its end. ready, if not nil, is called once it is open.
 func (p *program) live(ctx context.Context, opts node.Options, ready func(*node.Node) error) (err error) {
-	opts.Version = node.Version
+	opts.Version = version.Number
 	opts.Log = newLog(p.stderr, opts.Config)
 	opts.Now = time.Now
 	opts.Random = rand.Reader
