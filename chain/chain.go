@@ -42,6 +42,10 @@ type Config struct {
 	// where PruneTarget (bytes of all these files) is not 0, by Run.
 	Prune       bool
 	PruneTarget int64
+
+	// PruneStep is after how many bytes of new records Run looks whether
+	// they are more. 0: 16 MiB.
+	PruneStep int64
 }
 
 // Chain is the block index, the UTXO set and the best branch.
@@ -90,6 +94,9 @@ type Chain struct {
 func New(ctx context.Context, cfg Config) (*Chain, error) {
 	if cfg.FlushEvery == 0 {
 		cfg.FlushEvery = 5 * time.Minute
+	}
+	if cfg.PruneStep == 0 {
+		cfg.PruneStep = 16 << 20
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)

@@ -28,13 +28,8 @@ var ErrTooDeep = errors.New("the best branch cannot go back that far: blocks tha
 // ErrPruneOff is returned by PruneTo where Config.Prune is not set.
 var ErrPruneOff = errors.New("pruning is off")
 
-const (
-	// pruneStep is after how many bytes of new records the size on disk is
-	// looked at.
-	pruneStep = 16 << 20
-	// nothingPruned is Chain.pruned where nothing was.
-	nothingPruned int32 = -1
-)
+// nothingPruned is Chain.pruned where nothing was.
+const nothingPruned int32 = -1
 
 // PruneStatus says what has been pruned, and when more will be.
 type PruneStatus struct {
@@ -93,7 +88,7 @@ func (c *Chain) pruneToTarget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	over := 2*pruneStep - c.cfg.PruneTarget
+	over := 2*c.cfg.PruneStep - c.cfg.PruneTarget
 	for _, f := range files {
 		over += f.Size
 	}
@@ -337,7 +332,7 @@ func (n *node) noDataLocked() error {
 // grown counts bytes of new records, and lets Run look at the size on disk
 // now and then.
 func (c *Chain) grown(bytes uint32) {
-	if c.added += int64(bytes); c.added < pruneStep {
+	if c.added += int64(bytes); c.added < c.cfg.PruneStep {
 		return
 	}
 	c.added = 0

@@ -188,6 +188,7 @@ func (n *Node) openStore(context.Context) error {
 		Magic:    n.opts.Params.Network.Magic,
 		DBCache:  database,
 		MaxBlock: n.opts.Params.Limits.BlockSerialized,
+		FileSize: int64(n.opts.Config.BlockFileSize),
 
 		DropIndex:      n.opts.Config.Reindex,
 		DropChainstate: n.opts.Config.ReindexChainstate,
@@ -219,6 +220,7 @@ func (n *Node) openChain(ctx context.Context) error {
 		CatchUpLater: true,
 		Prune:        n.opts.Config.Prune > 0,
 		PruneTarget:  n.pruneTarget(),
+		PruneStep:    int64(n.opts.Config.BlockFileSize),
 	})
 	if err != nil {
 		return err

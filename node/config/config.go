@@ -49,6 +49,11 @@ type Config struct {
 
 	MaxMempool int // MiB; 0: the chain file's default
 
+	// BlockFileSize is the size in bytes at which a new block file begins;
+	// 0: the usual one. The flag is hidden, for it only serves tests: they
+	// have files to prune after kilobytes, and may prune to less.
+	BlockFileSize int
+
 	LogLevel  string
 	LogFormat string
 
@@ -100,6 +105,11 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.IntVar(&c.DBCache, "dbcache", 450, "memory for the UTXO cache and the database, MiB")
 	fs.IntVar(&c.Par, "par", 0, "threads that check scripts; 0: one per core")
 	fs.IntVar(&c.MaxMempool, "maxmempool", 0, "memory for waiting transactions, MiB; 0: the chain file's default")
+
+	fs.IntVar(&c.BlockFileSize, "block-file-size", 0, "size at which a new block file begins, bytes; 0: 128 MiB; for tests")
+	if err := fs.MarkHidden("block-file-size"); err != nil {
+		panic(err) // defined in the line above
+	}
 
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", "text", "text or json")
@@ -158,6 +168,7 @@ func (c *Config) Validate() error {
 	between("mine-threads", c.MineThreads, 1, 1024)
 	between("dbcache", c.DBCache, 4, 1<<20)
 	between("par", c.Par, 0, 1024)
+	between("block-file-size", c.BlockFileSize, 0, 128<<20)
 	if c.MaxMempool != 0 {
 		between("maxmempool", c.MaxMempool, 5, 1<<20)
 	}
@@ -175,7 +186,11 @@ func (c *Config) Validate() error {
 const minPrune = 550
 
 func (c *Config) validatePrune(bad func(name string, value any, want string)) {
-	if c.Prune != 0 && c.Prune != 1 && (c.Prune < minPrune || c.Prune > 1<<30) {
+	least := minPrune
+	if c.BlockFileSize != 0 {
+		least = 2
+	}
+	if c.Prune != 0 && c.Prune != 1 && (c.Prune < least || c.Prune > 1<<30) {
 		bad("prune", c.Prune, fmt.Sprintf("must be 0 (keep all), 1 (only by pruneblockchain) or %d and more (MiB)", minPrune))
 	}
 	if c.Prune == 0 {

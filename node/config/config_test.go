@@ -89,6 +89,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"user without password", []string{"--chain", "x", "--rpcuser", "u"}, nil, "", []string{"rpcuser", "go together"}},
 		{"mine to nobody", []string{"--chain", "x", "--mine"}, nil, "", []string{"mine-address"}},
 		{"pruned to too little", []string{"--chain", "x", "--prune", "549"}, nil, "", []string{"prune", "550"}},
+		{"small files", []string{"--chain", "x", "--block-file-size", "1000", "--prune", "-1"}, nil, "", []string{"prune"}},
 		{"pruned and indexed", []string{"--chain", "x", "--prune", "550", "--txindex", "--addrindex"}, nil, "", []string{"txindex", "addrindex", "exclude"}},
 		{"listen and not", []string{"--chain", "x", "--no-listen", "--listen", "h:1"}, nil, "", []string{"no-listen"}},
 	}
@@ -104,6 +105,20 @@ func TestFaultsAreNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBlockFileSize: the setting that only tests need lets them prune to
+// little, and is not shown.
+func TestBlockFileSize(t *testing.T) {
+	c, err := load(t, []string{"--chain", "x", "--block-file-size", "1000", "--prune", "2"}, nil, "")
+	if err != nil || c.BlockFileSize != 1000 {
+		t.Errorf("block file size %d, %v", c.BlockFileSize, err)
+	}
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Register(fs, "")
+	if usage := fs.FlagUsages(); strings.Contains(usage, "block-file-size") || !strings.Contains(usage, "maxmempool") {
+		t.Errorf("help:\n%s", usage)
 	}
 }
 
@@ -134,7 +149,7 @@ func TestSample(t *testing.T) {
 	want := make(map[string][]string)
 	fs.VisitAll(func(f *pflag.Flag) {
 		switch {
-		case onlyFlag(f.Name):
+		case onlyFlag(f.Name), f.Hidden:
 		case f.Value.Type() == "stringArray":
 			want[f.Name] = []string{}
 		default:

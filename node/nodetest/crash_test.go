@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
 )
@@ -23,27 +27,45 @@ import (
 // is checked of it then: everything that writes beside the chain state
 // belongs here.
 type crashVariant struct {
-	flags  []string
-	verify func(x *crashing) // the node, and check, which has the same flags
+	flags    []string
+	restarts [][]string // flags for once, with which it is started and killed again
+	before   int        // blocks that it has in small files before its first start
+	prunes   bool       // pruneblockchain is called
+	verify   func(x *crashing)
 }
 
 // crashVariants returns the variants that chains take in turn.
 func crashVariants() []crashVariant {
+	rebuilds := [][]string{nil, {"--reindex"}, {"--reindex-chainstate"}}
+	size := fmt.Sprint(crashFileSize)
 	return []crashVariant{
-		{[]string{"--txindex", "--addrindex", "--filterindex"}, (*crashing).verifyIndexes},
-		{nil, func(*crashing) {}},
+		{flags: []string{"--txindex", "--addrindex", "--filterindex"}, restarts: rebuilds, verify: func(x *crashing) {
+			x.verifyRebuilt(x.verifyIndexes)
+		}},
+		{flags: []string{"--prune", "2", "--filterindex", "--block-file-size", size}, restarts: [][]string{nil}, before: chain.MinKeep + 60, verify: (*crashing).verifyPruned},
+		{restarts: rebuilds, verify: func(x *crashing) { x.verifyRebuilt(func() {}) }},
+		{flags: []string{"--prune", "1", "--filterindex", "--block-file-size", size}, restarts: [][]string{nil}, before: chain.MinKeep + 60, prunes: true, verify: (*crashing).verifyPruned},
 	}
 }
+
+const (
+	// crashFileSize is the size of block files of nodes that prune, bytes.
+	crashFileSize = 50_000
+	// ballast is what each block made before the start holds besides, bytes:
+	// all together are more than the target of pruning.
+	ballast = 8_000
+)
 
 // maxRounds is after how many kills a new chain begins at the latest, so that
 // checking does not take ever longer.
 const maxRounds = 20
 
 // TestCrash kills a node with SIGKILL at random moments while blocks,
-// reorganisations and flushes are under way, and while it recovers or is
-// rebuilt. After each start, without any network: the best block is one that
-// was accepted, nothing that was acknowledged is lost, and the coins are
-// those that follow from the block files alone.
+// reorganisations, flushes, index building and pruning are under way, and while
+// it recovers or is rebuilt. After each start, without any network: the best
+// block is one that was accepted, nothing that was acknowledged is lost, and
+// the coins are those that follow from the blocks, and from the block files
+// alone where none are pruned.
 //
 // CHARTER_CRASHES is the number of kills, CHARTER_SEED repeats a run (up to
 // the timing of the processes).
@@ -57,16 +79,17 @@ func TestCrash(t *testing.T) {
 	if err := os.WriteFile(c.ChainFile, []byte(chaintest.ChainFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	perChain := min(maxRounds, (rounds+1)/2)
+	variants := len(crashVariants())
+	perChain := min(maxRounds, (rounds+variants-1)/variants)
 	var x *crashing
 	for round := range rounds {
 		if round%perChain == 0 {
-			if x != nil {
-				x.node.Kill()
-			}
 			x = newCrashing(c, rng, round/perChain)
 		}
 		x.round()
+		if last := round+1 == rounds || (round+1)%perChain == 0; last && !t.Failed() {
+			x.finish()
+		}
 		if t.Failed() {
 			t.Fatalf("in round %d; repeat with CHARTER_SEED=%d", round, seed)
 		}
@@ -112,6 +135,8 @@ type offeredBlock struct {
 	height int32
 	bad    bool // breaks a rule
 	acked  bool // the node answered that it has it
+
+	replayed *replayed // see replay
 }
 
 func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
@@ -124,8 +149,45 @@ func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
 	}
 	variants := crashVariants()
 	x.variant = variants[number%len(variants)]
-	x.node = c.Node(x.name, append([]string{"--dbcache", "4"}, x.variant.flags...)...)
+	x.node = c.prepare(x.name, "http", "127.0.0.1", append([]string{"--dbcache", "4"}, x.variant.flags...)...)
+	x.fillBefore()
+	x.node.Start()
 	return x
+}
+
+// fillBefore gives the node the blocks that it has before its first start.
+func (x *crashing) fillBefore() {
+	if x.variant.before == 0 {
+		return
+	}
+	data := append([]byte{txscript.OP_RETURN}, make([]byte, ballast)...)
+	heavy := chaintest.Change(func(d *chaintest.Draft) { d.Coinbase().AddTxOut(wire.NewTxOut(0, data)) })
+	var blocks []*consensus.Block
+	for range x.variant.before {
+		b := &offeredBlock{Block: x.Make(x.tip.Hash, heavy), parent: x.tip, height: x.tip.height + 1, acked: true}
+		x.blocks[b.Hash.String()], x.tip = b, b
+		blocks = append(blocks, b.Block)
+	}
+	smallFiles(x.t, x.node.Dir(), crashFileSize, blocks)
+}
+
+// finish ends a chain. One that is pruned has to have been.
+func (x *crashing) finish() {
+	x.t.Helper()
+	if x.variant.before > 0 {
+		x.c.Eventually("old blocks are pruned", func() error {
+			if !x.step() {
+				return errors.New("the node is gone")
+			}
+			x.prune(1 + x.rng.Int32N(x.tip.height))
+			if at := x.pruneHeight(); at < 2 {
+				return fmt.Errorf("prune height %d", at)
+			}
+			return nil
+		})
+		x.t.Logf("%s: at height %d, pruned below %d", x.name, x.tip.height, x.pruneHeight())
+	}
+	x.node.Kill()
 }
 
 // round puts the node under load, kills it, and checks what it comes back to.
@@ -160,7 +222,7 @@ func (x *crashing) delay(maxMillis int) time.Duration {
 // killAtStart kills the node while it recovers, or is being rebuilt.
 func (x *crashing) killAtStart() {
 	x.t.Helper()
-	flags := [][]string{nil, {"--reindex"}, {"--reindex-chainstate"}}[x.rng.IntN(3)]
+	flags := x.variant.restarts[x.rng.IntN(len(x.variant.restarts))]
 	x.node.launch(flags...)
 	select {
 	case <-time.After(x.delay(250)):
@@ -183,7 +245,16 @@ func (x *crashing) flushAgain(stop <-chan struct{}, rng *rand.Rand) {
 			x.mu.Lock()
 			x.flushed = max(x.flushed, info.Height)
 			x.mu.Unlock()
+			x.prune(1 + rng.Int32N(info.Height+1))
 		}
+	}
+}
+
+// prune calls pruneblockchain where that is part of the load. The node may be
+// gone, or have nothing to prune.
+func (x *crashing) prune(height int32) {
+	if x.variant.prunes {
+		_ = x.node.TryCall("pruneblockchain", nil, height)
 	}
 }
 
@@ -311,29 +382,82 @@ func (x *crashing) verify() {
 		x.t.Fatalf("best block %s at height %d is not one that was accepted", got.BestBlock, got.Height)
 	}
 	x.tip, x.flushed = tip, got.Height
-	x.verifyBlocks()
-	if rebuilt := x.rebuild(got.Height); rebuilt != got {
-		x.t.Errorf("the node has %+v, its block files say %+v", got, rebuilt)
+	if want := x.replay(tip); got.MuHash != want.muHash() || got.TxOuts != want.txOuts {
+		x.t.Errorf("the node has %+v; the blocks up to its best one make %d coins with hash %s", got, want.txOuts, want.muHash())
 	}
+	x.verifyBlocks()
+	x.variant.verify(x)
 }
 
-// verifyBlocks asks for some acknowledged blocks.
+// verifyBlocks asks for some acknowledged blocks. Where old ones are pruned,
+// only those that are, and none of the last ones, may be missing.
 func (x *crashing) verifyBlocks() {
 	x.t.Helper()
+	pruned := x.pruneHeight()
+	if kept := x.tip.height - chain.MinKeep + 1; pruned > max(kept, 0) {
+		x.t.Errorf("pruned below height %d, blocks from %d on must be kept", pruned, kept)
+	}
 	asked := 0
 	for hash, b := range x.blocks {
 		if asked == 10 {
-			return
+			break
 		}
-		if b.acked {
-			asked++
-			x.node.Call("getblock", nil, hash, 0)
+		if !b.acked {
+			continue
+		}
+		asked++
+		if err := x.node.TryCall("getblock", nil, hash, 0); err != nil && !(x.variant.before > 0 && strings.Contains(err.Error(), "pruned data")) {
+			x.t.Errorf("block %s at height %d, which was acknowledged: %v", hash, b.height, err)
+		}
+	}
+	for b := x.tip; b.height >= pruned && b.height > 0; b = b.parent {
+		if x.rng.IntN(10) == 0 {
+			x.node.Call("getblock", nil, b.Hash.String(), 0)
 		}
 	}
 }
 
+// pruneHeight is the lowest height from which on the node has all blocks.
+func (x *crashing) pruneHeight() int32 {
+	x.t.Helper()
+	var info struct {
+		PruneHeight int32 `json:"pruneheight"`
+	}
+	x.node.Call("getblockchaininfo", &info)
+	return info.PruneHeight
+}
+
+// verifyPruned checks what a rebuild would, where there is none: the header of
+// the best block's filter depends on all blocks.
+func (x *crashing) verifyPruned() {
+	x.t.Helper()
+	x.indexesFollow(x.node, 1)
+	var filter struct {
+		Header string `json:"header"`
+	}
+	x.node.Call("getblockfilter", &filter, x.tip.Hash.String())
+	if want := x.replay(x.tip).filter.String(); filter.Header != want {
+		x.t.Errorf("filter header %s, the blocks make it %s", filter.Header, want)
+	}
+}
+
+// verifyRebuilt compares the node's coins with those that a node makes of its
+// block files alone, and what else is to be compared with that one.
+func (x *crashing) verifyRebuilt(more func()) {
+	x.t.Helper()
+	x.rebuild(x.tip.height)
+	defer x.check.Kill()
+	var got, rebuilt coinSet
+	x.node.Call("gettxoutsetinfo", &got, "muhash")
+	x.check.Call("gettxoutsetinfo", &rebuilt, "muhash")
+	if rebuilt != got {
+		x.t.Errorf("the node has %+v, its block files say %+v", got, rebuilt)
+	}
+	more()
+}
+
 // rebuild starts a node that has a copy of the block files and nothing else.
-func (x *crashing) rebuild(height int32) (got coinSet) {
+func (x *crashing) rebuild(height int32) {
 	x.t.Helper()
 	if x.check == nil {
 		x.check = x.c.prepare(x.name+"-check", "http", "127.0.0.1", x.variant.flags...)
@@ -350,10 +474,6 @@ func (x *crashing) rebuild(height int32) (got coinSet) {
 		}
 		return nil
 	})
-	x.check.Call("gettxoutsetinfo", &got, "muhash")
-	x.variant.verify(x)
-	x.check.Kill()
-	return got
 }
 
 // verifyIndexes compares what the indexes of the node and of its rebuilt copy
@@ -368,22 +488,7 @@ func (x *crashing) verifyIndexes() {
 	}
 	var answers [2][]json.RawMessage
 	for i, n := range []*Node{x.node, x.check} {
-		x.c.Eventually("the indexes follow", func() error {
-			var info map[string]struct {
-				Synced bool  `json:"synced"`
-				Height int32 `json:"best_block_height"`
-			}
-			n.Call("getindexinfo", &info)
-			for name, index := range info {
-				if !index.Synced || index.Height != x.tip.height {
-					return fmt.Errorf("%s of %s is at height %d of %d", name, n.Name, index.Height, x.tip.height)
-				}
-			}
-			if len(info) != 3 {
-				return fmt.Errorf("%d indexes", len(info))
-			}
-			return nil
-		})
+		x.indexesFollow(n, 3)
 		for _, q := range [][]any{
 			{"getblockfilter", tip}, // its header depends on all filters
 			{"getaddressbalance", map[string]any{"addresses": []string{address}}},
@@ -402,6 +507,27 @@ func (x *crashing) verifyIndexes() {
 			x.t.Errorf("the node answers %s, its rebuilt copy %s", answers[0][i], answers[1][i])
 		}
 	}
+}
+
+// indexesFollow waits until all indexes of n, that many, are at the tip.
+func (x *crashing) indexesFollow(n *Node, count int) {
+	x.t.Helper()
+	x.c.Eventually("the indexes follow", func() error {
+		var info map[string]struct {
+			Synced bool  `json:"synced"`
+			Height int32 `json:"best_block_height"`
+		}
+		n.Call("getindexinfo", &info)
+		for name, index := range info {
+			if !index.Synced || index.Height != x.tip.height {
+				return fmt.Errorf("%s of %s is at height %d of %d", name, n.Name, index.Height, x.tip.height)
+			}
+		}
+		if len(info) != count {
+			return fmt.Errorf("%d indexes", len(info))
+		}
+		return nil
+	})
 }
 
 func copyFiles(t *testing.T, from, to string) {

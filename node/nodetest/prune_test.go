@@ -16,12 +16,12 @@ import (
 	"github.com/charterchain/charter/chain/store"
 )
 
-// smallFiles fills the node's folder with a chain in many small files, which
-// would take hundreds of megabytes otherwise.
-func smallFiles(t *testing.T, dir string, blocks int) {
+// smallFiles fills a node's folder with these blocks in many small files: with
+// usual ones, it would take hundreds of megabytes to have any to prune.
+func smallFiles(t *testing.T, dir string, fileSize int64, blocks []*consensus.Block) {
 	t.Helper()
 	p := chaintest.Params(chaintest.ChainFile)
-	st, err := store.Open(store.Config{Dir: dir, FS: store.OS(), Magic: p.Network.Magic, MaxBlock: p.Limits.BlockSerialized, FileSize: 2000})
+	st, err := store.Open(store.Config{Dir: dir, FS: store.OS(), Magic: p.Network.Magic, MaxBlock: p.Limits.BlockSerialized, FileSize: fileSize})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,14 +33,8 @@ func smallFiles(t *testing.T, dir string, blocks int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := chaintest.NewMaker(p)
-	for at := (*consensus.Block)(nil); blocks > 0; blocks-- {
-		if at == nil {
-			at = m.Make(p.GenesisHash)
-		} else {
-			at = m.Make(at.Hash)
-		}
-		if _, err := c.AcceptBlock(context.Background(), at); err != nil {
+	for _, b := range blocks {
+		if _, err := c.AcceptBlock(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,7 +52,13 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := c.prepare("pruned", "http", "127.0.0.1", "--prune", "1", "--filterindex")
-	smallFiles(t, n.Dir(), chain.MinKeep+30)
+	m := chaintest.NewMaker(chaintest.Params(chaintest.ChainFile))
+	at, blocks := m.Params.GenesisHash, []*consensus.Block(nil)
+	for range chain.MinKeep + 30 {
+		blocks = append(blocks, m.Make(at))
+		at = blocks[len(blocks)-1].Hash
+	}
+	smallFiles(t, n.Dir(), 2000, blocks)
 	n.Start()
 	var index map[string]struct {
 		Synced bool `json:"synced"`
