@@ -2,7 +2,7 @@
 // must agree on, and how it is written for people. It builds the genesis
 // block, and encodes addresses with the chain's own prefixes.
 //
-// Load reads a file, Build makes a chain from fields, NewOpen from a few
+// Load reads a file, Build makes a chain from fields, NewOpen and NewPermissioned from a few
 // options; Render writes one as a file with every key and a comment. A
 // loaded Params never changes and is safe for concurrent use.
 //

@@ -23,6 +23,7 @@ type OpenOptions struct {
 // The easiest targets of new chains.
 const (
 	easiestLimit = 0x207fffff // two hashes a block
+	sealedLimit  = 0x1f0fffff // 4,096 hashes: work comes on top of seals
 	openLimit    = 0x1e0fffff // 2^20 hashes: about a second of one core
 )
 
@@ -30,30 +31,72 @@ const (
 // the genesis nonce, which takes a moment with the usual limit. The error
 // is a *FileError about the keys that the options stand for.
 func NewOpen(o OpenOptions) (*Params, error) {
-	l := &loader{p: &Params{}, given: make(map[string]bool), lines: map[string]int{}}
-	p := l.p
-	p.Name = o.Name
-	l.given["name"] = true
-	l.set("address.bech32_hrp", o.HRP, SuggestHRP(o.Name))
-	l.set("genesis.time", int64(o.Time), int64(0))
-	l.set("genesis.message", o.Message, "")
+	l := newChain(o)
 	algorithm, limit := AlgorithmASERT, int64(openLimit)
 	if o.OnDemand {
 		algorithm, limit = AlgorithmFixed, easiestLimit
 	}
 	l.set("pow.algorithm", string(o.Algorithm), string(algorithm))
 	l.set("pow.limit", int64(o.Limit), limit)
+	return l.create(o)
+}
+
+// PermissionedOptions describes a new chain whose members decide who may do
+// what. Of OpenOptions the same holds as on open chains, but for the
+// difficulty: fixed at a low limit, since miners take turns and min_spacing
+// paces them.
+type PermissionedOptions struct {
+	OpenOptions
+	Members     []Member     // at least one that may administer, and one that may mine
+	Restricted  []Permission // what is members' only; nil: everything
+	SetupBlocks int32        // during which one administering member may add others alone
+	Subsidy     int64        // that each block creates; 0: none, coins come from allocations
+}
+
+// NewPermissioned builds a new permissioned chain; see NewOpen.
+func NewPermissioned(o PermissionedOptions) (*Params, error) {
+	l := newChain(o.OpenOptions)
+	limit := int64(sealedLimit)
+	if o.OnDemand {
+		limit = easiestLimit
+	}
+	l.set("pow.algorithm", string(o.Algorithm), string(AlgorithmFixed))
+	l.set("pow.limit", int64(o.Limit), limit)
+	l.set("permissions.enabled", true, true)
+	if o.Restricted != nil {
+		l.set("permissions.restricted", toStrings(o.Restricted), nil)
+	}
+	l.set("permissions.setup_blocks", int64(o.SetupBlocks), int64(0))
+	l.set("subsidy.initial", o.Subsidy, int64(0))
+	l.set("policy.min_relay_fee", int64(0), int64(0)) // who may send is known
+	l.p.Genesis.Members = o.Members
+	return l.create(o.OpenOptions)
+}
+
+// newChain sets what the options say on either kind of chain.
+func newChain(o OpenOptions) *loader {
+	l := &loader{p: &Params{}, given: make(map[string]bool), lines: map[string]int{}}
+	l.p.Name = o.Name
+	l.given["name"] = true
+	l.set("address.bech32_hrp", o.HRP, SuggestHRP(o.Name))
+	l.set("genesis.time", int64(o.Time), int64(0))
+	l.set("genesis.message", o.Message, "")
 	l.set("pow.spacing", int64(o.Spacing/time.Second), int64(60))
 	l.set("pow.on_demand", o.OnDemand, false)
 	l.set("deployments.bip54", int64(0), int64(0)) // the default serves files from before BIP54
 	l.set("network.default_port", int64(o.Port), int64(8430))
+	l.p.Genesis.Allocations = o.Allocations
+	return l
+}
+
+// create fills in the defaults and builds the chain.
+func (l *loader) create(o OpenOptions) (*Params, error) {
 	l.defaults(early)
 	l.defaults(late)
-	p.Genesis.Allocations = o.Allocations
 	if sum := allocated(o.Allocations); sum > 0 {
 		l.makeRoom(sum)
 	}
-	return Build(*p)
+	return Build(*l.p)
 }
 
 // set gives a key a value, or the other one where it is zero.

@@ -136,6 +136,45 @@ func TestNewOpenFaults(t *testing.T) {
 	}
 }
 
+func TestNewPermissioned(t *testing.T) {
+	identity, _ := Address{Bech32HRP: "acme"}.Encode(mustLoad(t, minimal).mustDecode(t, taprootA))
+	o := PermissionedOptions{
+		OpenOptions: OpenOptions{Name: "acme", Time: 1_800_000_000, Spacing: 4 * time.Second},
+		Members: []Member{{Name: "alpha", Permissions: []Permission{PermAdmin},
+			Keys: []MemberKey{{Identity: identity, Roles: []Permission{PermAdmin, PermMine, PermConnect}}}}},
+		SetupBlocks: 7,
+	}
+	p, err := NewPermissioned(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Permissions.Enabled || !p.Permissions.Restricts(PermSend) || p.Permissions.SetupBlocks != 7 || p.Subsidy.Initial != 0 ||
+		p.PoW.MinSpacing != 4*time.Second || p.PoW.MaxFuture != 2*time.Second || p.PoW.Limit != sealedLimit || p.Deployments.BIP54 != 0 {
+		t.Errorf("%+v", p)
+	}
+	q := mustLoad(t, string(Render(p)))
+	if q.GenesisHash != p.GenesisHash || q.RulesHash != p.RulesHash {
+		t.Error("the file is another chain")
+	}
+	o.Restricted = []Permission{PermMine}
+	if p, err = NewPermissioned(o); err != nil || p.Permissions.Restricts(PermSend) || !p.Permissions.Restricts(PermMine) {
+		t.Errorf("restricted to mining: %v", err)
+	}
+	o.Members = nil
+	if _, err = NewPermissioned(o); err == nil || !strings.Contains(err.Error(), "no member may administer") {
+		t.Errorf("without members: %v", err)
+	}
+}
+
+func (p *Params) mustDecode(t *testing.T, addr string) []byte {
+	t.Helper()
+	script, err := p.Address.Decode(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
 func TestSuggestHRP(t *testing.T) {
 	for name, want := range map[string]string{
 		"acme": "acme", "a-b.c1": "abc", "verylongname": "verylong", "111": "chr", "": "chr", "bc": "bcx", "BCRT": "bcrtx", "ÄÖ": "chr",
