@@ -314,7 +314,7 @@ func (c *backupCopy) copyDatabases() error {
 
 // copyDatabase writes the rows of a snapshot into a new database of the same name.
 func (c *backupCopy) copyDatabase(from *database, snap reader, check func(k, v []byte) error) error {
-	to, err := openDB(c.g, c.dir, from.name, backupCache, indexOpenFiles)
+	to, err := openDB(c.g, c.dir, from.name, dbOptions(backupCache, indexOpenFiles))
 	if err != nil {
 		return err
 	}
@@ -355,7 +355,7 @@ func (w *backupWriter) put(k, v []byte) error {
 }
 
 func (w *backupWriter) flush() error {
-	if err := w.to.Write(&w.batch, nil); err != nil {
+	if err := w.to.write(func() error { return w.to.Write(&w.batch, nil) }); err != nil {
 		return err
 	}
 	size := w.size

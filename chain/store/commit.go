@@ -88,7 +88,11 @@ func (s *Store) Commit(c Commit) error {
 		row.Generation = last.Generation + 1
 		row.Prev = sha256.Sum256(last.encode())
 	}
-	tr, err := s.chainstate.OpenTransaction()
+	var tr *leveldb.Transaction
+	err := s.chainstate.write(func() (err error) {
+		tr, err = s.chainstate.OpenTransaction()
+		return err
+	})
 	if err != nil {
 		return s.commitFailed(row, err)
 	}
@@ -101,7 +105,7 @@ func (s *Store) Commit(c Commit) error {
 	}
 	w.finish(row, s.keep)
 	if w.err == nil {
-		w.err = tr.Commit()
+		w.err = s.chainstate.write(tr.Commit)
 	}
 	if w.err != nil {
 		// The transaction is left as it is: LevelDB could only touch the

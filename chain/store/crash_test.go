@@ -198,7 +198,6 @@ func TestCrash(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// A failing commit waits seconds inside LevelDB: do all at the same time.
 	var wg sync.WaitGroup
 	for k := 1; k <= d.Changes(); k++ {
 		for _, torn := range []bool{false, true} {

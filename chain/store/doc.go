@@ -75,7 +75,9 @@
 // happened (LevelDB's background work included), the store has failed: nothing
 // more reaches the disk, and every later write returns that first error.
 // Reads go on. There is no way back but to close, repair the cause and open
-// again; an fsync that failed once proves nothing when it is repeated.
+// again; an fsync that failed once proves nothing when it is repeated. No call
+// waits for LevelDB beyond the first error: what it does then may never end
+// (see database.write).
 //
 // # What Open checks
 //

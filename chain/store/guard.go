@@ -13,13 +13,15 @@ type guard struct {
 	now     func() time.Time // nil: fsyncs are not timed
 	metrics *Metrics
 
+	broken chan struct{} // closed with the first failure
+
 	mu   sync.Mutex
 	err  error                     // guarded by mu: the first failure
 	open map[*guardedFile]struct{} // guarded by mu: closed at the end at the latest
 }
 
 func newGuard(fs FS, now func() time.Time, m *Metrics) *guard {
-	return &guard{fs: fs, now: now, metrics: m, open: make(map[*guardedFile]struct{})}
+	return &guard{fs: fs, now: now, metrics: m, broken: make(chan struct{}), open: make(map[*guardedFile]struct{})}
 }
 
 // failed returns the first failure, or nil.
@@ -35,6 +37,7 @@ func (g *guard) fail(err error) error {
 	defer g.mu.Unlock()
 	if g.err == nil {
 		g.err = err
+		close(g.broken)
 	}
 	return g.err
 }

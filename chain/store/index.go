@@ -34,7 +34,8 @@ func (s *Store) WriteIndex(rows []IndexRow) error {
 		value := binary.LittleEndian.AppendUint32(row.Value[:len(row.Value):len(row.Value)], indexCRC(row.Hash[:], row.Value))
 		batch.Put(row.Hash[:], value)
 	}
-	if err := s.index.Write(&batch, &opt.WriteOptions{Sync: true}); err != nil {
+	err := s.index.write(func() error { return s.index.Write(&batch, &opt.WriteOptions{Sync: true}) })
+	if err != nil {
 		return s.guard.fail(fmt.Errorf("write block index: %w", s.index.wrap(err)))
 	}
 	return nil

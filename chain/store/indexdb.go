@@ -105,7 +105,11 @@ func (x *IndexDB) open() error {
 			return err
 		}
 	}
-	db, err := openDB(g, x.dir, x.name, x.cache, indexOpenFiles)
+	// A transaction that LevelDB makes of a large batch, and that cannot begin
+	// because a compaction could not read, would keep the write lock for ever.
+	options := dbOptions(x.cache, indexOpenFiles)
+	options.DisableLargeBatchTransaction = true
+	db, err := openDB(g, x.dir, x.name, options)
 	var damage *DamageError
 	if errors.As(err, &damage) && !strings.HasPrefix(damage.File, indexesDir) {
 		damage.File = filepath.Join(indexesDir, damage.File)
@@ -145,7 +149,8 @@ func (x *IndexDB) use(fn func(*database) error) error {
 
 // Write makes the changes of b durable in one step, and before that every
 // block and undo record that was appended so far: so an index never knows
-// of a block that a crash takes from the block files.
+// of a block that a crash takes from the block files. After an error b must
+// not be used any more.
 //
 // Errors: the one with which the store failed; a *DamageError, after which
 // this database cannot be written any more, but the store can.
@@ -154,7 +159,7 @@ func (x *IndexDB) Write(b *IndexBatch) error {
 		return err
 	}
 	return x.use(func(db *database) error {
-		err := db.Write(&b.b, &opt.WriteOptions{Sync: true})
+		err := db.write(func() error { return db.Write(&b.b, &opt.WriteOptions{Sync: true}) })
 		if err == nil {
 			return nil
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"path/filepath"
+	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
@@ -17,17 +18,17 @@ var errLevelDBClosed = leveldb.ErrClosed
 type database struct {
 	*leveldb.DB
 	g    *guard
-	name string // of its folder
+	name string         // of its folder
+	busy sync.WaitGroup // calls of write that LevelDB has not answered
 }
 
-// openDB opens, or makes, the database in the folder name of dir. cache is
-// its memory in bytes, files how many tables it may keep open.
-func openDB(g *guard, dir, name string, cache int64, files int) (*database, error) {
+// openDB opens, or makes, the database in the folder name of dir.
+func openDB(g *guard, dir, name string, options *opt.Options) (*database, error) {
 	stor := &ldbStorage{g: g, dir: filepath.Join(dir, name)}
 	if err := checkLogs(stor); err != nil {
 		return nil, err
 	}
-	db, err := leveldb.Open(stor, dbOptions(cache, files))
+	db, err := leveldb.Open(stor, options)
 	if failed := g.failed(); failed != nil && err != nil {
 		return nil, failed // LevelDB's error keeps its text only
 	}
@@ -37,8 +38,9 @@ func openDB(g *guard, dir, name string, cache int64, files int) (*database, erro
 	return &database{DB: db, g: g, name: name}, nil
 }
 
-// dbOptions: a quarter of the memory is for what is being written (LevelDB
-// holds two such buffers), the rest caches blocks of tables.
+// dbOptions: cache is the memory of a database in bytes, files how many
+// tables it may keep open. A quarter of the memory is for what is being
+// written (LevelDB holds two such buffers), the rest caches blocks of tables.
 func dbOptions(cache int64, files int) *opt.Options {
 	write := min(max(cache/8, 1<<20), 64<<20)
 	return &opt.Options{
@@ -63,15 +65,36 @@ func dbOptions(cache int64, files int) *opt.Options {
 	}
 }
 
-// close closes the database. After a failure LevelDB may hold locks for
-// ever (a transaction whose commit failed), so nobody waits for it then: the
-// guard keeps it from the disk, and the process is about to end.
+// write runs fn, a call that makes LevelDB write, and waits for its answer:
+// but no longer than until the store fails, wherever that happens.
+//
+// From then on LevelDB may not answer any more. A compaction whose commit the
+// disk refuses is tried again for ever, with the lock held that the commit of
+// a transaction needs; and a transaction whose commit was refused three times,
+// a second apart, keeps that lock and the one that all writes need. fn must
+// touch nothing that the caller uses after an error.
+func (d *database) write(fn func() error) error {
+	answer := make(chan error, 1)
+	d.busy.Go(func() { answer <- fn() })
+	select {
+	case err := <-answer:
+		return err
+	case <-d.g.broken:
+		return d.g.failed()
+	}
+}
+
+// close closes the database. After a failure nobody waits for LevelDB (see
+// write): the guard keeps it from the disk, and the process is about to end.
 func (d *database) close() error {
 	if d == nil {
 		return nil
 	}
 	if d.g.failed() != nil {
-		go d.DB.Close()
+		go func() {
+			d.busy.Wait() // LevelDB must not be closed under a write
+			d.DB.Close()
+		}()
 		return nil
 	}
 	return d.wrap(d.DB.Close())

@@ -130,10 +130,10 @@ func (s *Store) open(cfg Config) error {
 	}
 	// The index holds a few hundred bytes per block and is read as a whole
 	// at start only.
-	if s.index, err = openDB(s.guard, cfg.Dir, indexDir, 4<<20, cfg.MaxFiles/8); err != nil {
+	if s.index, err = openDB(s.guard, cfg.Dir, indexDir, dbOptions(4<<20, cfg.MaxFiles/8)); err != nil {
 		return err
 	}
-	if s.chainstate, err = openDB(s.guard, cfg.Dir, chainstateDir, cfg.DBCache, cfg.MaxFiles/2); err != nil {
+	if s.chainstate, err = openDB(s.guard, cfg.Dir, chainstateDir, dbOptions(cfg.DBCache, cfg.MaxFiles/2)); err != nil {
 		return err
 	}
 	row, err := loadBest(s.chainstate, s.keep)
