@@ -22,6 +22,7 @@ const module = "github.com/charterchain/charter/"
 var order = []string{
 	"cmd", "node", "rpc", "p2p", "wallet", "mempool", "chain",
 	"chain/index", "chain/utxo", "chain/sigcheck", "chain/permission",
+	"chain/permission/seal", "chain/permission/record",
 	"chain/consensus", "chain/params", "chain/store", "configs",
 }
 
