@@ -1,0 +1,45 @@
+package seal
+
+import (
+	"iter"
+
+	"github.com/charterchain/charter/chain/permission/record"
+)
+
+const million = 1_000_000
+
+// Required returns w: the number of blocks in a row that need as many
+// different members, where n members mine and diversityPPM (parts per
+// million, at most 1,000,000) is the chain's share of them. It is
+// ⌈share·n⌉, at least 1 and at most n; 0 for n = 0.
+func Required(n int, diversityPPM uint32) int {
+	if n <= 0 {
+		return 0
+	}
+	w := (uint64(n)*uint64(diversityPPM) + million - 1) / million
+	return int(min(max(w, 1), uint64(n)))
+}
+
+// Diverse reports whether member is none of previous, the sealers of those
+// blocks below the next one that count: at most w-1, without those of the
+// set-up and those below the last restart.
+func Diverse(member record.MemberID, previous iter.Seq[record.MemberID]) bool {
+	for m := range previous {
+		if m == member {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckDiversity is Diverse with a *consensus.RuleError as the answer.
+// previous starts at the parent of the block at height.
+func CheckDiversity(member record.MemberID, height int32, previous iter.Seq[record.MemberID]) error {
+	for m := range previous {
+		height--
+		if m == member {
+			return broke(RuleDiversity, "member %x sealed block %d already, others have to come first", member, height)
+		}
+	}
+	return nil
+}
