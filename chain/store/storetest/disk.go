@@ -15,6 +15,19 @@ import (
 // ErrStopped is what a Disk answers at and after the change chosen by StopAt.
 var ErrStopped = errors.New("disk stopped")
 
+// A Fault is how a disk fails at one change, and unless Once at those after.
+type Fault struct {
+	Err  error // what is answered, as an *fs.PathError
+	Torn bool  // of the first write that fails the first half happens
+	Once bool  // only one change fails
+	Done bool  // what fails happens all the same, except syncs
+	Room bool  // only what takes room fails: writes and new files
+
+	// LosesDirty: after a sync that fails, the bytes that it was to make
+	// durable never are, whatever later syncs say.
+	LosesDirty bool
+}
+
 // Disk is a store.FS in memory. Folders need not be made and are always
 // durable; names in them are durable after SyncDir, bytes after Sync.
 type Disk struct {
@@ -24,14 +37,16 @@ type Disk struct {
 	locked  map[string]bool
 
 	changes int // writes, syncs, truncations, creations, removals, renames so far
-	stopAt  int // the change that fails; 0: none
-	once    bool
-	torn    bool
-	stopped bool
+	failAt  int // the first change that fails; 0: none
+	fault   Fault
+	struck  int // changes that failed
 	opened  int
 }
 
-type inode struct{ data, synced []byte }
+type inode struct {
+	data, synced []byte
+	stuck        bool // what is not synced never will be
+}
 
 var _ store.FS = (*Disk)(nil)
 
@@ -44,19 +59,25 @@ func New() *Disk {
 	}
 }
 
-// StopAt makes the k-th change from now on (1 is the next) fail, and every
-// one after it. torn: if it is a write, its first half still happens.
-func (d *Disk) StopAt(k int, torn bool) {
+// FailAt makes the k-th change from now on (1 is the next) fail.
+func (d *Disk) FailAt(k int, how Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stopAt, d.torn, d.once = d.changes+k, torn, false
+	d.failAt, d.fault, d.struck = d.changes+k, how, 0
 }
 
+// StopAt makes the k-th change from now on fail, and every one after it.
+// torn: if it is a write, its first half still happens.
+func (d *Disk) StopAt(k int, torn bool) { d.FailAt(k, Fault{Err: ErrStopped, Torn: torn}) }
+
 // FailOnce makes only the k-th change from now on fail.
-func (d *Disk) FailOnce(k int) {
+func (d *Disk) FailOnce(k int) { d.FailAt(k, Fault{Err: ErrStopped, Once: true}) }
+
+// Failed is the number of changes that failed so far.
+func (d *Disk) Failed() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stopAt, d.torn, d.once = d.changes+k, false, true
+	return d.struck
 }
 
 // Changes is the number of changes so far, failed ones included.
@@ -94,10 +115,10 @@ func (d *Disk) Crash(loss Loss) *Disk {
 	}
 	for name, node := range names {
 		data := append([]byte(nil), node.data...)
-		switch loss {
-		case LoseUnsynced:
+		switch {
+		case loss == LoseUnsynced || node.stuck:
 			data = append([]byte(nil), node.synced...)
-		case TearUnsynced:
+		case loss == TearUnsynced:
 			if n := len(node.synced); len(data) > n {
 				data = data[:n+(len(data)-n)/2]
 			}
@@ -141,17 +162,15 @@ func (d *Disk) Names() []string {
 	return names
 }
 
-// changeLocked counts a change and says whether it fails.
-func (d *Disk) changeLocked() error {
+// changeLocked counts a change and says whether it fails, and whether it
+// happens all the same. room: it takes room.
+func (d *Disk) changeLocked(op, name string, room bool) (done bool, err error) {
 	d.changes++
-	if d.stopped {
-		return ErrStopped
+	if d.failAt == 0 || d.changes < d.failAt || d.fault.Room && !room || d.fault.Once && d.struck > 0 {
+		return true, nil
 	}
-	if d.stopAt != 0 && d.changes == d.stopAt {
-		d.stopped = !d.once
-		return ErrStopped
-	}
-	return nil
+	d.struck++
+	return d.fault.Done, &fs.PathError{Op: op, Path: name, Err: d.fault.Err}
 }
 
 func missing(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist} }
@@ -190,7 +209,7 @@ func (d *Disk) Open(name string) (store.File, error) {
 		return nil, missing("open", name)
 	}
 	d.opened++
-	return &file{d: d, node: node}, nil
+	return &file{d: d, node: node, name: name}, nil
 }
 
 // OpenWrite implements store.FS.
@@ -205,34 +224,39 @@ func (d *Disk) OpenWrite(name string) (store.File, error) {
 func (d *Disk) Create(name string) (store.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.changeLocked(); err != nil {
+	done, err := d.changeLocked("create", name, true)
+	node := new(inode)
+	if done {
+		d.names[name] = node
+	}
+	if err != nil {
 		return nil, err
 	}
-	node := new(inode)
-	d.names[name] = node
 	d.opened++
-	return &file{d: d, node: node}, nil
+	return &file{d: d, node: node, name: name}, nil
 }
 
 // Remove implements store.FS.
 func (d *Disk) Remove(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.changeLocked(); err != nil {
+	done, err := d.changeLocked("remove", name, false)
+	if !done {
 		return err
 	}
 	if d.names[name] == nil {
 		return missing("remove", name)
 	}
 	delete(d.names, name)
-	return nil
+	return err
 }
 
 // Rename implements store.FS.
 func (d *Disk) Rename(oldName, newName string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.changeLocked(); err != nil {
+	done, err := d.changeLocked("rename", oldName, false)
+	if !done {
 		return err
 	}
 	if d.names[oldName] == nil {
@@ -240,14 +264,14 @@ func (d *Disk) Rename(oldName, newName string) error {
 	}
 	d.names[newName] = d.names[oldName]
 	delete(d.names, oldName)
-	return nil
+	return err
 }
 
 // SyncDir implements store.FS.
 func (d *Disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.changeLocked(); err != nil {
+	if _, err := d.changeLocked("sync", dir, false); err != nil {
 		return err
 	}
 	dir = filepath.Clean(dir)
@@ -291,6 +315,7 @@ func (u unlocker) Close() error {
 type file struct {
 	d      *Disk
 	node   *inode
+	name   string
 	closed bool
 }
 
@@ -316,12 +341,12 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	if f.closed {
 		return 0, fs.ErrClosed
 	}
-	err := f.d.changeLocked()
-	if err != nil {
-		if !f.d.torn || f.d.changes != f.d.stopAt {
-			return 0, err
-		}
+	done, err := f.d.changeLocked("write", f.name, true)
+	switch {
+	case err != nil && f.d.fault.Torn && f.d.struck == 1:
 		b = b[:len(b)/2]
+	case !done:
+		return 0, err
 	}
 	if end := off + int64(len(b)); end > int64(len(f.node.data)) {
 		f.node.data = append(f.node.data, make([]byte, end-int64(len(f.node.data)))...)
@@ -332,11 +357,11 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 func (f *file) Truncate(size int64) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	if err := f.d.changeLocked(); err != nil {
-		return err
+	done, err := f.d.changeLocked("truncate", f.name, false)
+	if done {
+		f.node.data = f.node.data[:size]
 	}
-	f.node.data = f.node.data[:size]
-	return nil
+	return err
 }
 
 func (f *file) Size() (int64, error) {
@@ -351,8 +376,12 @@ func (f *file) Sync() error {
 	if f.closed {
 		return fs.ErrClosed
 	}
-	if err := f.d.changeLocked(); err != nil {
+	if _, err := f.d.changeLocked("sync", f.name, false); err != nil {
+		f.node.stuck = f.node.stuck || f.d.fault.LosesDirty
 		return err
+	}
+	if f.node.stuck {
+		return nil
 	}
 	f.node.synced = append(f.node.synced[:0], f.node.data...)
 	return nil
