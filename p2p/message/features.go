@@ -31,6 +31,9 @@ const (
 
 	// FeatureChainFile: answers GetChainFile.
 	FeatureChainFile Features = 1 << 6
+
+	// FeaturePresence: takes Presence and passes it on.
+	FeaturePresence Features = 1 << 7
 )
 
 // requiredFeatures are the bits that must be understood.

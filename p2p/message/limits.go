@@ -21,6 +21,7 @@ const (
 	MaxProofCoinbase  = 16 << 10
 	MaxProofBranch    = 24 // hashes
 	MaxInventory      = 1_000
+	MaxPresences      = 200      // entries of one Presence
 	MaxFilters        = 100      // entries of one Filters
 	MinFiltersBytes   = 4 << 20  // payload of Filters: this, or a block if larger
 	MaxChainFile      = 32 << 20 // bytes of a chain file
@@ -31,7 +32,7 @@ const (
 // Limits holds the largest payload of each type on one chain. Immutable.
 type Limits struct {
 	chain params.Limits
-	max   [TypeChainFile + 1]int64
+	max   [lastType + 1]int64
 }
 
 // NewLimits derives the limits from the chain file's. A message that
@@ -39,7 +40,7 @@ type Limits struct {
 func NewLimits(c params.Limits) *Limits {
 	l := &Limits{chain: c}
 	const hash = 32
-	l.max = [TypeChainFile + 1]int64{
+	l.max = [lastType + 1]int64{
 		TypeHello:        MaxHello,
 		TypeDisconnect:   2 + 3 + MaxReason,
 		TypePing:         8,
@@ -60,6 +61,7 @@ func NewLimits(c params.Limits) *Limits {
 		TypeFilters:      max(MinFiltersBytes, c.BlockSerialized),
 		TypeGetChainFile: hash,
 		TypeChainFile:    64 + MaxChainFile,
+		TypePresence:     3 + MaxPresences*presenceEntrySize,
 	}
 	return l
 }
@@ -77,8 +79,10 @@ func (l *Limits) Max(t Type) (bytes int64, ok bool) {
 // bytes: that of any type but ChainFile.
 func (l *Limits) Largest() int64 {
 	var most int64
-	for _, m := range l.max[:TypeChainFile] {
-		most = max(most, m)
+	for t, m := range l.max {
+		if Type(t) != TypeChainFile {
+			most = max(most, m)
+		}
 	}
 	return most
 }

@@ -144,6 +144,9 @@ func TestBounds(t *testing.T) {
 		{"filters", &Filters{Entries: repeat(FilterEntry{}, MaxFilters)}, &Filters{Entries: repeat(FilterEntry{}, MaxFilters+1)}},
 		{"chain file", &ChainFile{File: make([]byte, MaxChainFile)}, &ChainFile{File: make([]byte, MaxChainFile+1)}},
 		{"chain file empty", &ChainFile{File: []byte{0}}, &ChainFile{}},
+		{"presences", &Presence{ascending(MaxPresences)}, &Presence{ascending(MaxPresences + 1)}},
+		{"presence order", &Presence{ascending(2)}, &Presence{repeat(PresenceEntry{}, 2)}},
+		{"no presence", &Presence{ascending(1)}, &Presence{}},
 		{"tx missing", &Tx{Raw: serialized(sampleTx())}, &Tx{}},
 		{"block missing", &Block{Block: &wire.MsgBlock{}}, &Block{}},
 	}
@@ -173,6 +176,33 @@ func TestBounds(t *testing.T) {
 				t.Error("outside the bound: Decode accepted it")
 			}
 		})
+	}
+}
+
+// ascending returns n entries of Presence in the order of their keys.
+func ascending(n int) []PresenceEntry {
+	out := make([]PresenceEntry, n)
+	for i := range out {
+		out[i].Key[0], out[i].Key[1] = byte(i>>8), byte(i)
+	}
+	return out
+}
+
+// TestPresenceDigest: what a node signs covers every field and the chain.
+func TestPresenceDigest(t *testing.T) {
+	e := PresenceEntry{Key: filled(1), Number: 2, Height: 3}
+	digest := e.Digest(filled(4))
+	const want = "9c68b24050ebc28610c28af313f3168f6f32235c14e7eca9df4d05ec285056cc"
+	if got := hex.EncodeToString(digest[:]); got != want {
+		t.Errorf("digest %s, want %s", got, want)
+	}
+	for _, other := range []PresenceEntry{{filled(2), 2, 3, e.Signature}, {e.Key, 3, 3, e.Signature}, {e.Key, 2, 4, e.Signature}} {
+		if other.Digest(filled(4)) == digest {
+			t.Errorf("%+v has the same digest", other)
+		}
+	}
+	if e.Digest(filled(5)) == digest {
+		t.Error("the digest is the same on another chain")
 	}
 }
 

@@ -26,13 +26,13 @@ func TestSpecification(t *testing.T) {
 			t.Errorf("no row %q", row)
 		}
 	}
-	for bit, name := range []string{"chain", "recent", "tx-relay", "peers", "compact-blocks", "filters", "chain-file"} {
+	for bit, name := range []string{"chain", "recent", "tx-relay", "peers", "compact-blocks", "filters", "chain-file", "presence"} {
 		if row := fmt.Sprintf("\n| %d | %s |", bit, name); !strings.Contains(text, row) {
 			t.Errorf("no row %q", row)
 		}
 	}
 	for _, bound := range []int64{MaxHello, MaxHeadersBytes, MaxChainFile, testLimits().max[TypePeers],
-		testLimits().max[TypeInv], testLimits().max[TypeGetHeaders]} {
+		testLimits().max[TypeInv], testLimits().max[TypeGetHeaders], testLimits().max[TypePresence]} {
 		if n := grouped(bound); !strings.Contains(text, n) {
 			t.Errorf("bound %s is not there", n)
 		}

@@ -108,6 +108,10 @@ func samples() map[string]Message {
 		"filters":       &Filters{Start: 100, Previous: filled(14), Entries: []FilterEntry{{filled(15), []byte{1, 2}}, {filled(16), nil}}},
 		"filters-empty": &Filters{},
 		"getchainfile":  &GetChainFile{GenesisHash: filled(17)},
-		"chainfile":     &ChainFile{Signature: [64]byte{1, 2}, File: []byte("format = 1\n")},
+		"presence": &Presence{Entries: []PresenceEntry{
+			{Key: filled(18), Number: 1_700_000_000_000, Height: 123_456, Signature: [64]byte{1, 2}},
+			{Key: filled(19), Signature: [64]byte{63: 3}},
+		}},
+		"chainfile": &ChainFile{Signature: [64]byte{1, 2}, File: []byte("format = 1\n")},
 	}
 }

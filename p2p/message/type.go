@@ -29,6 +29,9 @@ const (
 	TypeFilters      Type = 18
 	TypeGetChainFile Type = 19
 	TypeChainFile    Type = 20
+	TypePresence     Type = 21
+
+	lastType = TypePresence
 )
 
 // Message is one of the message structs of this package, by pointer.
@@ -74,6 +77,7 @@ var codecs = [...]codec{
 	TypeFilters:      {"filters", 0, decodeFilters},
 	TypeGetChainFile: {"getchainfile", 0, decodeGetChainFile},
 	TypeChainFile:    {"chainfile", 0, decodeChainFile},
+	TypePresence:     {"presence", FeaturePresence, decodePresence},
 }
 
 // String names t for logs and metric labels; unknown types are "unknown",
