@@ -1,15 +1,9 @@
 package node
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"strings"
-
-	"github.com/btcsuite/btcd/btcec/v2"
 )
 
 // Names within a chain's folder. The store makes blocks/, index/ and
@@ -18,7 +12,8 @@ const (
 	blocksName  = "blocks"
 	storeLock   = "lock"        // made by the store too
 	cookieName  = ".cookie"     // RPC login of this run
-	keyName     = "node.key"    // identity of this node, 64 hexadecimal digits
+	keyName     = "node.key"    // identity of this node (package keyfile)
+	minerName   = "miner.key"   // seals its blocks, unless the settings name another file
 	peersName   = "peers"       // known addresses
 	poolName    = "mempool.dat" // transactions that waited at the last stop
 	tlsCertName = "rpc.cert"    // made where RPC or metrics are not on loopback
@@ -31,48 +26,6 @@ func makeDir(dir string) error {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	return nil
-}
-
-// loadKey reads the node's identity, or makes one on the first run.
-func loadKey(dir string, random io.Reader) (*btcec.PrivateKey, error) {
-	path := filepath.Join(dir, keyName)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return makeKey(path, random)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the node's key: %w", err)
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
-	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(raw) != btcec.PrivKeyBytesLen {
-		return nil, fmt.Errorf("%s is damaged: it has to hold %d hexadecimal digits; restore it, or move it away for a new identity", path, 2*btcec.PrivKeyBytesLen)
-	}
-	var scalar btcec.ModNScalar
-	if overflow := scalar.SetByteSlice(raw); overflow || scalar.IsZero() {
-		return nil, fmt.Errorf("%s is damaged: not a secp256k1 key; restore it, or move it away for a new identity", path)
-	}
-	return btcec.PrivKeyFromScalar(&scalar), nil
-}
-
-func makeKey(path string, random io.Reader) (*btcec.PrivateKey, error) {
-	var scalar btcec.ModNScalar
-	for scalar.IsZero() {
-		var raw [btcec.PrivKeyBytesLen]byte
-		if _, err := io.ReadFull(random, raw[:]); err != nil {
-			return nil, fmt.Errorf("make the node's key: %w", err)
-		}
-		if scalar.SetBytes(&raw) != 0 { // not below the group order: draw again
-			scalar.Zero()
-		}
-	}
-	key := btcec.PrivKeyFromScalar(&scalar)
-	if err := replaceFile(path, []byte(hex.EncodeToString(key.Serialize())+"\n")); err != nil {
-		return nil, fmt.Errorf("write the node's key: %w", err)
-	}
-	return key, nil
 }
 
 // replaceExt ends the name of a file that is being written.

@@ -2,54 +2,14 @@ package node
 
 import (
 	"bytes"
-	"crypto/rand"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-func TestNodeKey(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, keyName)
-	made, err := loadKey(dir, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := loadKey(dir, rand.Reader)
-	if err != nil || !read.Key.Equals(&made.Key) {
-		t.Fatalf("another key is read than was made, %v", err)
-	}
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	order := "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
-	for name, text := range map[string]string{
-		"empty": "", "cut": string(good[:63]), "long": string(good[:64]) + "00", "no digits": strings.Repeat("x", 64),
-		"zero": strings.Repeat("0", 64), "group order": order,
-	} {
-		write(t, path, text)
-		if _, err := loadKey(dir, rand.Reader); err == nil || !strings.Contains(err.Error(), "is damaged") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if now, err := os.ReadFile(path); err != nil || string(now) != text {
-			t.Errorf("%s: the file was changed", name)
-		}
-	}
-	write(t, path, string(good))
-	if err := os.Chmod(path, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := loadKey(dir, rand.Reader); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("readable by others: %v", err)
-	}
-	if _, err := loadKey(t.TempDir(), bytes.NewReader(nil)); err == nil {
-		t.Error("a key was made of no randomness")
-	}
-}
 
 func TestLoadChain(t *testing.T) {
 	dir := t.TempDir()
@@ -95,20 +55,22 @@ func TestCertificate(t *testing.T) {
 	if _, err := loadCert(dir, "0.0.0.0:1"); err == nil || !strings.Contains(err.Error(), "move both away") {
 		t.Errorf("damaged: %v", err)
 	}
-	if _, err := listenHTTP("rpclisten", "127.0.0.1:0", "", http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := listenHTTP("rpclisten", "127.0.0.1:0", "", http.NotFoundHandler(), unguarded, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("on loopback no certificate is needed: %v", err)
 	}
 }
 
 func TestTakenPortNamesTheFlag(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	l, err := listenHTTP("metrics", "127.0.0.1:0", "", http.NotFoundHandler(), log)
+	l, err := listenHTTP("metrics", "127.0.0.1:0", "", http.NotFoundHandler(), unguarded, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.ln.Close()
-	_, err = listenHTTP("metrics", l.ln.Addr().String(), "", http.NotFoundHandler(), log)
+	_, err = listenHTTP("metrics", l.ln.Addr().String(), "", http.NotFoundHandler(), unguarded, log)
 	if err == nil || !strings.Contains(err.Error(), "--metrics HOST:PORT") {
 		t.Errorf("error %v", err)
 	}
 }
+
+func unguarded(ln net.Listener) net.Listener { return ln }

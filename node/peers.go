@@ -12,13 +12,14 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/mempool"
+	"github.com/charterchain/charter/node/keyfile"
 	"github.com/charterchain/charter/p2p"
 	"github.com/charterchain/charter/p2p/addrbook"
 )
 
 // openPeers makes the network side: identity, address book, listeners.
 func (n *Node) openPeers(context.Context) error {
-	key, err := loadKey(n.opts.Dir, n.opts.Random)
+	key, err := keyfile.LoadOrCreate(n.path(keyName), n.opts.Random)
 	if err != nil {
 		return err
 	}
