@@ -185,6 +185,9 @@ func (c *Chain) storeBody(b *consensus.Block, n *node) error {
 	c.touch(n)
 	c.linkLocked(n)
 	c.grown(loc.Size)
+	if c.belowSnapshot(n) {
+		c.tellBackground()
+	}
 	return nil
 }
 

@@ -142,7 +142,10 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 			return err
 		}
 	}
-	view, spent, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
+	if err := c.decideTip(n, b); err != nil {
+		return err
+	}
+	view, spent, after, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
 	if err != nil {
 		return err
 	}
@@ -155,9 +158,11 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	c.touch(n)
 	c.best = append(c.best, n)
 	delete(c.candidates, n)
+	c.enterLocked(n, after)
 	c.mu.Unlock()
 	c.cfg.Metrics.connected(n, c.cfg.Now().Sub(began), c.cache)
-	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent})
+	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent, Permissions: after.changed(n.height)})
+	c.decideChildren(n, after.state)
 	return nil
 }
 
@@ -169,6 +174,9 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	n := c.tip()
 	if n.parent == nil {
 		return errors.New("the genesis block cannot be disconnected")
+	}
+	if c.belowSnapshot(n) {
+		return fmt.Errorf("disconnect block %v at height %d: %w", n.hash, n.height, ErrBelowSnapshot)
 	}
 	b, spent, err := c.loadWhole(n)
 	if err != nil {
@@ -182,9 +190,10 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	c.cache.Apply(view)
 	c.best = c.best[:len(c.best)-1]
 	c.considerLocked(n)
+	before := c.leaveLocked(n)
 	c.mu.Unlock()
 	c.cfg.Metrics.at(n.parent, c.cache)
-	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent})
+	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent, Permissions: before.changed(n.height)})
 	return c.maybeFlush()
 }
 

@@ -61,6 +61,8 @@ type Chain struct {
 	cache *utxo.Cache
 	log   *slog.Logger
 
+	perm *history // who may do what; nil: everybody everything. Written under both locks
+
 	change sync.Mutex
 	// Guarded by change:
 	orphans   *orphans
@@ -78,11 +80,15 @@ type Chain struct {
 	candidates map[*node]struct{} // linked, not failed, better than the tip
 	dirty      []*node            // index rows to write with the next flush
 	pruned     int32              // height up to which the best branch lacks data; nothingPruned
+	snap       *snapState         // a UTXO snapshot whose history is not checked yet; nil: none. Written under change too
+
+	snapRow *snapshotRow // what the chain state said of a snapshot when it was loaded
 
 	flush    flusher
 	events   events
 	resume   chan struct{} // holds a value when a cancelled call left the best branch half way
 	pruneNow chan struct{} // holds a value when the size on disk may be over the target
+	bgKick   chan struct{} // holds a value when the check below a snapshot may go on
 	failure  failure
 	faults   faults // of blocks in the index
 	strange  faults // of others, which are cheaper to make
@@ -112,7 +118,9 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		orphans:    newOrphans(cfg.Params.Limits.BlockSerialized),
 		resume:     make(chan struct{}, 1),
 		pruneNow:   make(chan struct{}, 1),
+		bgKick:     make(chan struct{}, 1),
 		pruned:     nothingPruned,
+		perm:       newHistory(cfg.Params),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -121,10 +129,21 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 	return c, nil
 }
 
-// Run flushes the chain to disk from time to time, and finishes what calls
-// that were cancelled left half way. It returns nil once ctx is done, and an error as soon as the storage has failed: then nothing may
-// be written any more and the node has to stop.
+// Run flushes the chain to disk from time to time, finishes what calls that
+// were cancelled left half way, and checks the history below a UTXO snapshot.
+// It returns nil once ctx is done, and an error as soon as the storage has
+// failed: then nothing may be written any more and the node has to stop. So
+// it does where the snapshot is wrong (*SnapshotError).
 func (c *Chain) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { c.runBackground(ctx) })
+	defer background.Wait()
+	defer cancel()
+	return c.run(ctx)
+}
+
+func (c *Chain) run(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.FlushEvery)
 	defer tick.Stop()
 	for {
@@ -157,7 +176,7 @@ func (c *Chain) Run(ctx context.Context) error {
 
 // Close flushes what was accepted. The chain must not be used afterwards.
 func (c *Chain) Close() error {
-	err := c.Flush(context.Background())
+	err := errors.Join(c.closeBackground(), c.Flush(context.Background()))
 	c.flush.running.Wait()
 	return err
 }
@@ -204,6 +223,9 @@ func (c *Chain) onBest(n *node) bool {
 
 // touch notes that n's index row must be written. mu held.
 func (c *Chain) touch(n *node) {
+	if n.undecided() && n.status&statusData == 0 {
+		return // in memory only
+	}
 	if !n.dirty {
 		n.dirty = true
 		c.dirty = append(c.dirty, n)

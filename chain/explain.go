@@ -159,6 +159,10 @@ func (e *Explanation) tellVerdict(tip *node) {
 	case VerdictValid:
 		e.say("It was on the best branch once, so it breaks no rule.")
 	case VerdictActive:
+		if e.Block.Unchecked {
+			e.say("It is on the best branch, at height %d of %d, at or below the UTXO snapshot that this node started from: the blocks there are still being checked.", e.Block.Height, tip.height)
+			return
+		}
 		if tip.hash == e.Hash {
 			e.say("It is the best block, so it breaks no rule.")
 			return

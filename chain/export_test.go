@@ -3,5 +3,8 @@ package chain
 // VerifyWithin is VerifyChain with less memory for coins.
 var VerifyWithin = (*Chain).verify
 
+// CheckHistory is what Run does for the blocks below a UTXO snapshot.
+var CheckHistory = (*Chain).checkHistory
+
 // PruneNow is what Run does when the size on disk may be over the target.
 var PruneNow = (*Chain).pruneToTarget

@@ -37,8 +37,14 @@ func (s IndexSource) Lookup(hash chainhash.Hash) (index.Block, bool) {
 	return indexBlock(info), ok
 }
 
-// ReadBlock implements index.Source.
+// ReadBlock implements index.Source. Below a UTXO snapshot it shows what was
+// checked only.
 func (s IndexSource) ReadBlock(hash chainhash.Hash) (*consensus.Block, error) {
+	if b, ok := s.Chain.Background(); ok {
+		if info, known := s.Chain.Lookup(hash); known && info.Height <= b.Base.Height && info.Height > b.Checked.Height {
+			return nil, fmt.Errorf("%w: the index follows the check of the blocks below the UTXO snapshot at height %d", index.ErrNoData, b.Base.Height)
+		}
+	}
 	b, err := s.Chain.ReadBlock(hash)
 	return b, indexError(err)
 }

@@ -32,6 +32,8 @@ func (c *Chain) Invalidate(ctx context.Context, hash chainhash.Hash) error {
 		return errors.New("the genesis block cannot be invalidated")
 	case n.failed():
 		return nil
+	case c.onBest(n) && c.belowSnapshot(n):
+		return fmt.Errorf("block %v at height %d: %w", hash, n.height, ErrBelowSnapshot)
 	case c.onBest(n) && n.height <= c.pruned:
 		return fmt.Errorf("block %v at height %d, pruned up to %d: %w", hash, n.height, c.pruned, ErrTooDeep)
 	}

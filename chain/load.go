@@ -22,7 +22,8 @@ import (
 // the genesis block on: dropping either, or both, is all that --reindex and
 // --reindex-chainstate do, and a rebuild that was cut short goes on by itself.
 func (c *Chain) load(ctx context.Context) error {
-	if err := c.loadIndex(); err != nil {
+	err := c.loadIndex()
+	if err != nil {
 		return err
 	}
 	row, committed := c.store.Best()
@@ -41,9 +42,13 @@ func (c *Chain) load(ctx context.Context) error {
 	// Undo data proves that a block was valid once, by the rules of the
 	// program that wrote it. Where nothing is known but the files, scripts
 	// are checked again.
-	fromFiles := len(c.index) == 1 && !committed
+	// The same goes for a chain state that was dropped: it may have come from
+	// a UTXO snapshot.
+	if c.snapRow, err = c.loadSnapshotRow(); err != nil {
+		return err
+	}
 	afterData, afterUndo := c.lastLocations()
-	if err := c.recoverRecords(ctx, afterData, afterUndo, !fromFiles); err != nil {
+	if err := c.recoverRecords(ctx, afterData, afterUndo, committed); err != nil {
 		return err
 	}
 	if !committed {
@@ -54,7 +59,7 @@ func (c *Chain) load(ctx context.Context) error {
 
 // loadCommitted continues at the block of the last commit.
 func (c *Chain) loadCommitted(ctx context.Context, genesis *node, row store.CommitRow) error {
-	stats, err := utxo.DecodeStats(row.Meta)
+	stats, perm, err := c.decodeMeta(row.Meta)
 	if err != nil {
 		return fmt.Errorf("chain state commit %d: %w", row.Generation, err)
 	}
@@ -71,6 +76,9 @@ func (c *Chain) loadCommitted(ctx context.Context, genesis *node, row store.Comm
 	if best == nil || best.height != row.Height {
 		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is neither in the block index nor in the block files", chainhash.Hash(row.Best), row.Height)}
 	}
+	if err := c.loadPermissions(best, perm); err != nil {
+		return err
+	}
 	return c.loadBest(ctx, genesis, best)
 }
 
@@ -83,14 +91,9 @@ func (c *Chain) loadFromGenesis(ctx context.Context, genesis *node) error {
 	}
 	b := consensus.NewBlock(c.p.GenesisBlock)
 	c.cache = utxo.NewCache(c.store, c.cfg.CacheBytes, utxo.Stats{})
-	view := utxo.NewView(c.cache)
-	for _, out := range c.p.GenesisCoins() {
-		// Height 0 and not a coinbase coin: spendable at once.
-		op := wire.OutPoint{Hash: b.Txs[0].TxID, Index: out.Index}
-		coin := consensus.Coin{Amount: out.Amount, Script: out.Script}
-		if _, err := view.Add(op, coin); err != nil {
-			return fmt.Errorf("genesis output %v: %w", op, err)
-		}
+	view, err := c.genesisView(c.cache)
+	if err != nil {
+		return err
 	}
 	c.setBest(genesis)
 	if genesis.status&statusData == 0 {
@@ -106,10 +109,28 @@ func (c *Chain) loadFromGenesis(ctx context.Context, genesis *node) error {
 	return c.loadBest(ctx, genesis, genesis)
 }
 
+// genesisView returns the coins of the genesis block, over an empty set.
+func (c *Chain) genesisView(cache *utxo.Cache) (*utxo.View, error) {
+	view := utxo.NewView(cache)
+	txid := c.p.GenesisBlock.Transactions[0].TxHash()
+	for _, out := range c.p.GenesisCoins() {
+		// Height 0 and not a coinbase coin: spendable at once.
+		op := wire.OutPoint{Hash: txid, Index: out.Index}
+		coin := consensus.Coin{Amount: out.Amount, Script: out.Script}
+		if _, err := view.Add(op, coin); err != nil {
+			return nil, fmt.Errorf("genesis output %v: %w", op, err)
+		}
+	}
+	return view, nil
+}
+
 // loadBest makes best, at which the chain state is, the tip, and moves on to
 // the best block unless that is left to CatchUp.
 func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
 	c.setBest(best)
+	if err := c.loadSnapshot(); err != nil {
+		return err
+	}
 	c.linkAll(genesis)
 	c.findPrunedLocked()
 	if err := c.sweepPruned(); err != nil {
@@ -154,7 +175,11 @@ func (c *Chain) loadIndex() error {
 			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v says height %d, its branch says %d", n.hash, r.height, n.height)}
 		}
 		n.status, n.data, n.undo, n.txCount, n.broken = r.status, r.data, r.undo, r.txCount, r.broken
-		c.index[n.hash] = n
+		n.seal = r.seal
+		if (n.seal != nil) != (c.sealed() && n.parent != nil) {
+			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v: seal %t, this chain has the other", n.hash, n.seal != nil)}
+		}
+		c.addLocked(n)
 		todo = append(todo, children[n.hash]...)
 	}
 	if len(c.index) != len(rows) {
@@ -182,7 +207,14 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 		if err != nil {
 			return fmt.Errorf("stored block %v: %w", chainhash.Hash(hash), err)
 		}
-		found = append(found, recovered{msg.Header, hash, int32(len(msg.Transactions)), loc})
+		r := recovered{header: msg.Header, hash: hash, txCount: int32(len(msg.Transactions)), at: loc}
+		if c.sealed() && hash != c.p.GenesisHash {
+			if r.seal, err = c.recoverSeal(msg); err != nil {
+				c.log.Warn("block file holds a block without a good seal, passed over", "hash", chainhash.Hash(hash), "err", err)
+				return nil
+			}
+		}
+		found = append(found, r)
 		return nil
 	})
 	if err != nil {
@@ -203,6 +235,9 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 		if n := c.index[hash]; n != nil && n.status&statusData != 0 {
 			n.undo = loc
 			n.status = n.status&^statusPruned | known
+			if c.snapRow != nil && n.height > c.snapRow.height {
+				n.status &^= statusValid // by coins that are not checked
+			}
 			c.touch(n)
 		}
 		return nil
@@ -232,6 +267,7 @@ type recovered struct {
 	hash    chainhash.Hash
 	txCount int32
 	at      store.Location
+	seal    *recoveredSeal // where blocks carry seals
 }
 
 // indexRecovered gives blocks found on disk their nodes. A block may lie
@@ -255,7 +291,10 @@ func (c *Chain) indexRecovered(found []recovered, checked bool) int {
 				if parent.failed() {
 					n.status |= statusFailedParent
 				}
-				c.index[r.hash] = n
+				if !c.nameSeal(n, r.seal, checked) {
+					continue
+				}
+				c.addLocked(n)
 			}
 			n.data, n.txCount = r.at, r.txCount
 			n.status |= statusData
@@ -308,8 +347,11 @@ func (c *Chain) linkAll(genesis *node) {
 	for todo := []*node{genesis}; len(todo) > 0; todo = todo[1:] {
 		n := todo[0]
 		// On the best branch a body may be gone (damaged): it was here.
-		if n.status&statusData != 0 || c.onBest(n) {
+		if n.status&statusData != 0 || n.txCount > 0 && c.onBest(n) {
 			c.linkLocked(n)
+		}
+		if c.snap != nil && n == c.snap.base && n.chainTxs == 0 {
+			n.chainTxs = c.snap.txs
 		}
 		todo = append(todo, children[n]...)
 	}

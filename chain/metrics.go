@@ -20,6 +20,7 @@ type Metrics struct {
 	coins      prometheus.Gauge
 	cacheBytes prometheus.Gauge
 	pruned     prometheus.Gauge
+	background prometheus.Gauge
 }
 
 // NewMetrics registers the chain's metrics with reg; nil makes metrics that
@@ -47,9 +48,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		coins:      gauge("utxos", "Unspent outputs as of the best block."),
 		cacheBytes: gauge("utxo_cache_bytes", "Memory that the cache of unspent outputs takes."),
 		pruned:     gauge("pruned_height", "Height up to which blocks of the best branch are pruned; -1: none."),
+		background: gauge("background_height", "Height up to which the blocks below a UTXO snapshot are checked; -1: there is nothing to check."),
 	}
+	m.background.Set(-1)
 	if reg != nil {
-		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned)
+		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned, m.background)
 	}
 	return m
 }

@@ -135,6 +135,11 @@ func (c *Chain) pruneLimit() int32 {
 		return nothingPruned // the next flush mends that
 	}
 	limit := committed.height - max(MinKeep, c.p.Policy.SettleDepth)
+	c.mu.RLock()
+	if c.snap != nil {
+		limit = min(limit, c.snap.committed)
+	}
+	c.mu.RUnlock()
 	if c.pruneHold != nil {
 		if need, ok := c.pruneHold(); ok {
 			limit = min(limit, need-1)
@@ -310,13 +315,19 @@ func (c *Chain) sweepPruned() error {
 }
 
 // tooDeepLocked reports whether the best branch would have to go back past
-// pruned blocks to reach n.
+// pruned blocks, or below a snapshot that is not checked, to reach n.
 func (c *Chain) tooDeepLocked(n *node) bool {
+	if c.snap != nil && fork(c.tip(), n).height < c.snap.base.height {
+		return true
+	}
 	return c.pruned > nothingPruned && fork(c.tip(), n).height < c.pruned
 }
 
 // tooDeep is the error for a block that cannot be reached.
 func (c *Chain) tooDeep(n *node) error {
+	if at := fork(c.tip(), n).height; c.snap != nil && at < c.snap.base.height {
+		return fmt.Errorf("block %v at height %d leaves the best branch at height %d: %w", n.hash, n.height, at, ErrBelowSnapshot)
+	}
 	return fmt.Errorf("block %v at height %d leaves the best branch at height %d, which is pruned up to %d: %w",
 		n.hash, n.height, fork(c.tip(), n).height, c.pruned, ErrTooDeep)
 }

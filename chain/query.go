@@ -88,8 +88,12 @@ func (c *Chain) infoLocked(n *node) BlockInfo {
 		HaveData:   n.status&statusData != 0,
 		Pruned:     n.status&statusPruned != 0,
 		OnBest:     c.onBest(n),
+		Unchecked:  c.belowSnapshot(n),
 		TxCount:    int(n.txCount),
 		ChainTxs:   n.chainTxs,
+	}
+	if s := n.seal; s != nil {
+		info.Sealed, info.Sealer, info.Restart, info.Undecided = true, s.member, s.restart, n.undecided()
 	}
 	if info.OnBest && int(n.height)+1 < len(c.best) {
 		next := c.best[n.height+1].hash
@@ -304,6 +308,7 @@ func (c *Chain) Next() NextBlock {
 	c.mu.RLock()
 	tip := c.tip()
 	info := c.infoLocked(tip)
+	perm := c.stateAfterLocked(tip)
 	c.mu.RUnlock()
 	height := tip.height + 1
 	return NextBlock{
@@ -314,6 +319,8 @@ func (c *Chain) Next() NextBlock {
 		Bits:       func(t uint32) uint32 { return consensus.NextBits(tip, t, c.p) },
 		Flags:      consensus.ScriptFlags(height, chainhash.Hash{}, c.p),
 		Subsidy:    consensus.Subsidy(height, c.p),
+
+		Permissions: perm,
 	}
 }
 

@@ -41,6 +41,7 @@ type VerifyReport struct {
 	DisconnectedTo int32
 	Complete       bool // everything asked for was checked, without a fault
 	Pruned         bool // it ended above a block that is pruned
+	AtSnapshot     bool // it ended above a UTXO snapshot, below which blocks are not all checked yet
 }
 
 // VerifyFault is the first fault that VerifyChain met.
@@ -125,7 +126,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		return nil, nil, err
 	}
 	row, _ := snap.Best()
-	stats, err := utxo.DecodeStats(row.Meta)
+	stats, _, err := c.decodeMeta(row.Meta)
 	c.mu.RLock()
 	tip = c.index[row.Best]
 	c.mu.RUnlock()
@@ -149,6 +150,9 @@ func (v *verifier) down(ctx context.Context, tip *node, depth int) (lowest *node
 			return lowest, nil
 		}
 		if v.report.Pruned = v.c.info(n).Pruned; v.report.Pruned {
+			return lowest, nil
+		}
+		if v.report.AtSnapshot = v.c.info(n).Unchecked; v.report.AtSnapshot {
 			return lowest, nil
 		}
 		b, spent, fault := v.checkStored(n)
@@ -284,7 +288,7 @@ func (v *verifier) finish(ctx context.Context, fault *VerifyFault) (VerifyReport
 	}
 	v.report.Fault = fault
 	lowest := v.report.Tip.Height - int32(v.report.Blocks) + 1
-	v.report.Complete = fault == nil && !v.report.Pruned && (v.coins == nil || v.report.DisconnectedTo <= lowest)
+	v.report.Complete = fault == nil && !v.report.Pruned && !v.report.AtSnapshot && (v.coins == nil || v.report.DisconnectedTo <= lowest)
 	switch {
 	case fault != nil:
 		c.faults.note(fault.Block.Hash, fmt.Errorf("verifychain level %d: %w", fault.Level, fault.Err), fault.Level, c.cfg.Now())
@@ -292,6 +296,8 @@ func (v *verifier) finish(ctx context.Context, fault *VerifyFault) (VerifyReport
 			"level", fault.Level, "err", fault.Err)
 	case v.report.Pruned:
 		c.log.Info("chain verified down to pruned blocks", "from", v.report.Tip.Height, "blocks", v.report.Blocks, "level", v.level)
+	case v.report.AtSnapshot:
+		c.log.Info("chain verified down to the UTXO snapshot, below which blocks are not all checked yet", "from", v.report.Tip.Height, "blocks", v.report.Blocks, "level", v.level)
 	case !v.report.Complete:
 		c.log.Warn("chain verification disconnected fewer blocks than asked for: not enough memory",
 			"disconnectedTo", v.report.DisconnectedTo, "asked", lowest)

@@ -40,6 +40,8 @@ func (p *Pool) HandleEvent(ev chain.Event) {
 		p.disconnectLocked(ev.Block, ev.Info)
 	case chain.Settled:
 		p.settleLocked()
+	case chain.Jumped:
+		p.jumpLocked(ev.Info)
 	}
 	p.generation++
 	close(p.moved)
@@ -66,6 +68,18 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 		p.arrivedLocked(tx)
 	}
 	p.floor.falling, p.floor.updated = true, p.now()
+	p.setFlagsLocked(info.Height + 1)
+}
+
+// jumpLocked lets go of everything: it was judged by another set of coins.
+func (p *Pool) jumpLocked(info chain.BlockInfo) {
+	p.tip = info.Hash
+	p.aside = nil
+	all := make([]*entry, 0, len(p.byTxID))
+	for _, e := range p.byTxID {
+		all = append(all, e)
+	}
+	p.removeTreeLocked(ReasonReorg, all...)
 	p.setFlagsLocked(info.Height + 1)
 }
 
