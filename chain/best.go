@@ -142,10 +142,7 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 			return err
 		}
 	}
-	if err := c.decideTip(n, b); err != nil {
-		return err
-	}
-	view, spent, after, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
+	view, spent, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
 	if err != nil {
 		return err
 	}
@@ -158,11 +155,9 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	c.touch(n)
 	c.best = append(c.best, n)
 	delete(c.candidates, n)
-	c.enterLocked(n, after)
 	c.mu.Unlock()
 	c.cfg.Metrics.connected(n, c.cfg.Now().Sub(began), c.cache)
-	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent, Permissions: after.changed(n.height)})
-	c.decideChildren(n, after.state)
+	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent})
 	return nil
 }
 
@@ -190,10 +185,9 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	c.cache.Apply(view)
 	c.best = c.best[:len(c.best)-1]
 	c.considerLocked(n)
-	before := c.leaveLocked(n)
 	c.mu.Unlock()
 	c.cfg.Metrics.at(n.parent, c.cache)
-	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent, Permissions: before.changed(n.height)})
+	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent})
 	return c.maybeFlush()
 }
 

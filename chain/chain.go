@@ -61,8 +61,6 @@ type Chain struct {
 	cache *utxo.Cache
 	log   *slog.Logger
 
-	perm *history // who may do what; nil: everybody everything. Written under both locks
-
 	change sync.Mutex
 	// Guarded by change:
 	orphans   *orphans
@@ -120,7 +118,6 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		pruneNow:   make(chan struct{}, 1),
 		bgKick:     make(chan struct{}, 1),
 		pruned:     nothingPruned,
-		perm:       newHistory(cfg.Params),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -223,9 +220,6 @@ func (c *Chain) onBest(n *node) bool {
 
 // touch notes that n's index row must be written. mu held.
 func (c *Chain) touch(n *node) {
-	if n.undecided() && n.status&statusData == 0 {
-		return // in memory only
-	}
 	if !n.dirty {
 		n.dirty = true
 		c.dirty = append(c.dirty, n)

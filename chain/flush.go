@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
 )
@@ -22,8 +21,6 @@ type flushing struct {
 	frozen *utxo.Frozen
 	rows   []store.IndexRow
 	best   *node
-	perm   *permission.State // as of best
-	changes map[string][]byte // rows of the permissions
 	done   chan struct{}
 	err    error // valid once done is closed
 }
@@ -72,9 +69,6 @@ func (c *Chain) startFlush() (*flushing, error) {
 	c.mu.Lock()
 	f.rows = c.takeRowsLocked()
 	c.mu.Unlock()
-	if c.perm != nil {
-		f.perm, f.changes = c.perm.tip, c.perm.takeUnsaved()
-	}
 	c.flush.last = f
 	c.flush.running.Add(1)
 	go func() {
@@ -114,11 +108,8 @@ func (c *Chain) writeFlush(f *flushing) error {
 	err := c.store.Commit(store.Commit{
 		Best:   f.best.hash,
 		Height: f.best.height,
-		Meta:   commitMeta(f.frozen.Stats(), f.perm),
-		Each: func(put func(k, v []byte), del func(k []byte)) error {
-			eachUnsaved(f.changes, put, del)
-			return f.frozen.Each(put, del)
-		},
+		Meta:   f.frozen.Stats().Encode(),
+		Each:   f.frozen.Each,
 	})
 	if err != nil {
 		return c.fatal(fmt.Sprintf("commit coins at height %d", f.best.height), err)

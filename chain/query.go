@@ -92,9 +92,6 @@ func (c *Chain) infoLocked(n *node) BlockInfo {
 		TxCount:    int(n.txCount),
 		ChainTxs:   n.chainTxs,
 	}
-	if s := n.seal; s != nil {
-		info.Sealed, info.Sealer, info.Restart, info.Undecided = true, s.member, s.restart, n.undecided()
-	}
 	if info.OnBest && int(n.height)+1 < len(c.best) {
 		next := c.best[n.height+1].hash
 		info.Next = &next
@@ -308,7 +305,6 @@ func (c *Chain) Next() NextBlock {
 	c.mu.RLock()
 	tip := c.tip()
 	info := c.infoLocked(tip)
-	perm := c.stateAfterLocked(tip)
 	c.mu.RUnlock()
 	height := tip.height + 1
 	return NextBlock{
@@ -319,8 +315,6 @@ func (c *Chain) Next() NextBlock {
 		Bits:       func(t uint32) uint32 { return consensus.NextBits(tip, t, c.p) },
 		Flags:      consensus.ScriptFlags(height, chainhash.Hash{}, c.p),
 		Subsidy:    consensus.Subsidy(height, c.p),
-
-		Permissions: perm,
 	}
 }
 

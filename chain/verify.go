@@ -126,7 +126,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		return nil, nil, err
 	}
 	row, _ := snap.Best()
-	stats, _, err := c.decodeMeta(row.Meta)
+	stats, err := utxo.DecodeStats(row.Meta)
 	c.mu.RLock()
 	tip = c.index[row.Best]
 	c.mu.RUnlock()
