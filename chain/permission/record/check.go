@@ -1,43 +1,43 @@
 package record
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 )
 
 func (r CreateMember) check() error {
-	return errors.Join(checkHeight("lapse", r.Lapse), checkNamed("name", r.Name), checkKey(r.Identity, r.Roles, r.Sig))
+	return cmp.Or(checkHeight("lapse", r.Lapse), checkNamed("name", r.Name), checkKey(r.Identity, r.Roles, r.Sig))
 }
 
 func (r RenameMember) check() error {
-	return errors.Join(checkHeight("lapse", r.Lapse), checkNamed("name", r.Name))
+	return cmp.Or(checkHeight("lapse", r.Lapse), checkNamed("name", r.Name))
 }
 
 func (r Grant) check() error {
 	if r.Revokes() {
-		return errors.Join(checkHeight("lapse", r.Lapse), checkSet("permissions", r.Permissions, Permissions))
+		return cmp.Or(checkHeight("lapse", r.Lapse), checkSet("permissions", r.Permissions, Permissions))
 	}
-	return errors.Join(checkHeight("lapse", r.Lapse), checkSet("permissions", r.Permissions, Permissions), r.Range.check())
+	return cmp.Or(checkHeight("lapse", r.Lapse), checkSet("permissions", r.Permissions, Permissions), r.Range.check())
 }
 
 func (r AddKey) check() error {
-	return errors.Join(checkHeight("lapse", r.Lapse), checkKey(r.Identity, r.Roles, r.Sig), r.Range.check())
+	return cmp.Or(checkHeight("lapse", r.Lapse), checkKey(r.Identity, r.Roles, r.Sig), r.Range.check())
 }
 
 func (r ChangeKey) check() error { return AddKey(r).check() }
 
 func (r RemoveKey) check() error {
-	return errors.Join(checkHeight("lapse", r.Lapse), CheckIdentity(r.Identity, 0))
+	return cmp.Or(checkHeight("lapse", r.Lapse), CheckIdentity(r.Identity, 0))
 }
 
 func (r Ready) check() error {
-	return errors.Join(checkHeight("since", r.Since), checkPoint("key", r.Key[:]))
+	return cmp.Or(checkHeight("since", r.Since), checkPoint("key", r.Key[:]))
 }
 
 func (r Upgrade) check() error {
-	return errors.Join(checkHeight("lapse", r.Lapse), checkNamed("deployment", r.Deployment), checkHeight("height", r.Height))
+	return cmp.Or(checkHeight("lapse", r.Lapse), checkNamed("deployment", r.Deployment), checkHeight("height", r.Height))
 }
 
 func checkNamed(what, name string) error {
@@ -61,7 +61,7 @@ func checkSet(what string, s, all Set) error {
 }
 
 func checkKey(identity []byte, roles Set, sig *[64]byte) error {
-	if err := errors.Join(checkSet("roles", roles, Roles), CheckIdentity(identity, roles)); err != nil {
+	if err := cmp.Or(checkSet("roles", roles, Roles), CheckIdentity(identity, roles)); err != nil {
 		return err
 	}
 	switch needs := roles.Any(NeedsKey); {
