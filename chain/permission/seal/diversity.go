@@ -38,7 +38,7 @@ func CheckDiversity(member record.MemberID, height int32, previous iter.Seq[reco
 	for m := range previous {
 		height--
 		if m == member {
-			return broke(RuleDiversity, "member %x sealed block %d already, others have to come first", member, height)
+			return broke(RuleDiversity, "member %v sealed block %d already, others have to come first", member, height)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func (c *Certificate) CheckSigs(genesis chainhash.Hash) error {
 	for i := range c.Signers {
 		s := &c.Signers[i]
 		if !verify(s.Key, s.Sig, msg) {
-			return broke(RuleRestartSignature, "key %x of member %x did not sign this restart", s.Key, s.Member)
+			return broke(RuleRestartSignature, "key %x of member %v did not sign this restart", s.Key, s.Member)
 		}
 	}
 	return nil
@@ -163,12 +163,12 @@ func (c *Certificate) checkForm() error {
 	}
 	for i := 1; i < len(c.Miners); i++ {
 		if compareMembers(c.Miners[i-1], c.Miners[i]) >= 0 {
-			return fmt.Errorf("member %x that mines is listed twice or out of order", c.Miners[i])
+			return fmt.Errorf("member %v that mines is listed twice or out of order", c.Miners[i])
 		}
 	}
 	for i := 1; i < len(c.Signers); i++ {
 		if compareMembers(c.Signers[i-1].Member, c.Signers[i].Member) >= 0 {
-			return fmt.Errorf("signer %x is listed twice or out of order", c.Signers[i].Member)
+			return fmt.Errorf("signer %v is listed twice or out of order", c.Signers[i].Member)
 		}
 	}
 	return nil
