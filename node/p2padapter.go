@@ -9,6 +9,7 @@ import (
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/mempool/policy"
 	"github.com/charterchain/charter/p2p"
@@ -54,13 +55,30 @@ func (a p2pChain) HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, li
 	return a.c.HeadersAfter(locator, stop, limit)
 }
 
-func (a p2pChain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (p2p.BlockInfo, error) {
+// SealProof makes the proof from the block's body.
+func (a p2pChain) SealProof(hash chainhash.Hash) (*p2p.SealProof, error) {
+	b, err := a.c.ReadBlock(hash)
+	if err != nil {
+		return nil, err
+	}
+	proof := seal.ProofOf(b)
+	return &p2p.SealProof{Coinbase: proof.Encode(), Branch: proof.Branch}, nil
+}
+
+func (a p2pChain) AcceptHeaders(ctx context.Context, entries []p2p.SealedHeader, _ [32]byte) (p2p.BlockInfo, error) {
+	headers := make([]wire.BlockHeader, len(entries))
+	for i := range entries {
+		headers[i] = entries[i].Header
+	}
 	last, err := a.c.AcceptHeaders(ctx, headers)
 	if last.Work == nil { // not even the first was kept
 		return p2p.BlockInfo{}, err
 	}
 	return p2pInfo(last), err
 }
+
+// ForgetSource has nothing to forget: a header is in the index or not at all.
+func (a p2pChain) ForgetSource([32]byte) {}
 
 func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 	_, err := a.c.AcceptBlock(ctx, b)

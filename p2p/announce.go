@@ -81,7 +81,11 @@ func (s *syncer) tell(p *peer, tip BlockInfo) {
 	switch {
 	case len(hs) == 0: // the tip has changed again
 	case len(hs) <= maxTellHeaders:
-		p.send(newHeaders(hs, false))
+		if m, err := s.n.newHeaders(hs); err == nil && !m.More {
+			p.send(m)
+			return
+		}
+		fallthrough
 	default:
 		p.send(&message.Inv{Items: []message.InvItem{{Kind: message.InvBlock, Hash: tip.Hash}}})
 	}

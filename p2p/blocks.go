@@ -1,9 +1,11 @@
 package p2p
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -88,12 +90,12 @@ func (s *syncer) feed(ctx context.Context) {
 			headers = &s.headers[0]
 			s.headers = s.headers[1:]
 		}
+		s.mu.Unlock()
 		var block arrivedBlock
 		found := false
 		if headers == nil {
-			block, found = s.queue.pop()
+			block, found = s.nextBlock()
 		}
-		s.mu.Unlock()
 		switch {
 		case headers != nil:
 			s.judgeHeaders(ctx, *headers)
@@ -104,6 +106,57 @@ func (s *syncer) feed(ctx context.Context) {
 			case <-s.work:
 			case <-ctx.Done():
 			}
+		}
+	}
+}
+
+// nextBlock takes the block out of the queue that the chain is to judge next:
+// the lowest one. Where headers are undecided before their parents are
+// judged, it is the lowest whose parent's body the chain has: no other
+// could be decided. Called by feed.
+func (s *syncer) nextBlock() (arrivedBlock, bool) {
+	s.mu.Lock()
+	if !s.sealed {
+		defer s.mu.Unlock()
+		return s.queue.pop()
+	}
+	waiting := s.queue.list()
+	s.mu.Unlock()
+	best := s.chain.Best()
+	for _, b := range waiting {
+		if s.follows(b, best) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return b, s.queue.remove(b.block.Hash)
+		}
+	}
+	s.dropStray(waiting)
+	return arrivedBlock{}, false
+}
+
+// follows reports whether the chain has the body of a block's parent.
+func (s *syncer) follows(b arrivedBlock, best BlockInfo) bool {
+	prev := b.block.Header.PrevBlock
+	if prev == best.Hash {
+		return true
+	}
+	parent, ok := s.chain.Lookup(prev)
+	if !ok || parent.HaveData {
+		return ok
+	}
+	at, ok := s.chain.Ancestor(best.Hash, parent.Height) // pruned, or before a snapshot
+	return ok && at.Hash == prev
+}
+
+// dropStray drops blocks that wait for their parents and are not fetched any
+// more: what they wait for may never come.
+func (s *syncer) dropStray(waiting []arrivedBlock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range waiting {
+		if !s.sched.Has(b.block.Hash) {
+			s.queue.remove(b.block.Hash)
+			s.n.cfg.Metrics.drop("blocks")
 		}
 	}
 }
@@ -214,9 +267,9 @@ func (q *blockQueue) room() int {
 }
 
 // put adds a block, or returns a channel that is closed when it is worth
-// another try.
+// another try. The lowest never waits: the others may wait for it.
 func (q *blockQueue) put(b arrivedBlock) (drained <-chan struct{}, ok bool) {
-	if len(q.heap) > 0 && q.bytes+b.size > mostQueuedBytes {
+	if len(q.heap) > 0 && q.bytes+b.size > mostQueuedBytes && b.height >= q.heap[0].height {
 		return q.drained, false
 	}
 	heap.Push(&q.heap, b)
@@ -231,11 +284,34 @@ func (q *blockQueue) pop() (arrivedBlock, bool) {
 		return arrivedBlock{}, false
 	}
 	b := heap.Pop(&q.heap).(arrivedBlock)
+	q.taken(b)
+	return b, true
+}
+
+// list returns the blocks, lowest first.
+func (q *blockQueue) list() []arrivedBlock {
+	return slices.SortedFunc(slices.Values(q.heap), func(a, b arrivedBlock) int {
+		return cmp.Compare(a.height, b.height)
+	})
+}
+
+// remove takes a block out and reports whether it was there.
+func (q *blockQueue) remove(hash chainhash.Hash) bool {
+	for i, b := range q.heap {
+		if b.block.Hash == hash {
+			heap.Remove(&q.heap, i)
+			q.taken(b)
+			return true
+		}
+	}
+	return false
+}
+
+func (q *blockQueue) taken(b arrivedBlock) {
 	delete(q.hashes, b.block.Hash)
 	q.bytes -= b.size
 	close(q.drained)
 	q.drained = make(chan struct{})
-	return b, true
 }
 
 func (q *blockQueue) has(hash chainhash.Hash) bool { return q.hashes[hash] }

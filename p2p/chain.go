@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"time"
 
@@ -9,7 +10,28 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/p2p/message"
 )
+
+// Errors by which Chain.AcceptHeaders says that it did not keep a header
+// which breaks no rule. They count against nobody.
+var (
+	// ErrTooFarAhead: the header, and those behind it, are further above the
+	// blocks that were judged, or are more of one source, than is held of
+	// undecided headers. They are asked for again as judging goes on.
+	ErrTooFarAhead = errors.New("too many undecided headers")
+	// ErrVariant: the header seals the same block as one that is known. It is
+	// neither kept nor passed on unless headers come that build on it.
+	ErrVariant = errors.New("another variant of the block is known")
+)
+
+// SealedHeader is a header and, on chains that restrict mining, the proof
+// of its seal (nil on others).
+type SealedHeader = message.HeaderEntry
+
+// SealProof is the proof of a seal: the coinbase without witness, encoded,
+// and its merkle branch.
+type SealProof = message.SealProof
 
 // BlockInfo is what the peers' code needs to know of a block in the index.
 type BlockInfo struct {
@@ -20,6 +42,11 @@ type BlockInfo struct {
 	Work     *big.Int  // of the branch up to and with this block; not modified
 	HaveData bool      // its body is stored
 	Invalid  bool      // it, or one of its ancestors, breaks a rule
+
+	// Undecided: on chains that restrict mining, whether its sealer may seal
+	// it is not known yet, because blocks below it have not been judged. It
+	// is in memory only and may be forgotten.
+	Undecided bool
 }
 
 // Chain is what the peers' code asks of the block chain. All methods are
@@ -27,9 +54,11 @@ type BlockInfo struct {
 type Chain interface {
 	// Best returns the tip of the best branch: all its bodies are connected.
 	Best() BlockInfo
-	// BestHeader returns the header with most work that is not invalid.
+	// BestHeader returns the header with most work that is neither invalid
+	// nor undecided.
 	BestHeader() BlockInfo
-	// Lookup returns the block with this hash, if its header is known.
+	// Lookup returns the block with this hash, if its header is known. It,
+	// Ancestor and Locator know undecided headers as well.
 	Lookup(hash chainhash.Hash) (BlockInfo, bool)
 	// Ancestor returns the ancestor at height of the block with this hash
 	// (the block itself at its own height).
@@ -40,12 +69,24 @@ type Chain interface {
 	// HeadersAfter returns at most max headers of the best branch that
 	// follow the first locator hash on it, up to and with stop.
 	HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, max int) []wire.BlockHeader
+	// SealProof returns the proof of the seal of a block of the best branch.
+	// It is asked for only where mining is restricted, then for each header
+	// that a peer is sent, however old and whether its body is kept or not.
+	SealProof(hash chainhash.Hash) (*SealProof, error)
 	// AcceptHeaders judges headers, each the child of the one before, and
 	// keeps the good ones up to the first that fails. It returns the last
-	// one kept or already known.
-	AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (BlockInfo, error)
+	// one kept or already known. Every entry has a proof iff mining is
+	// restricted. source is the x-only key of the peer that sent them: how
+	// many undecided headers are held for one source is bounded
+	// (ErrTooFarAhead).
+	AcceptHeaders(ctx context.Context, headers []SealedHeader, source [32]byte) (BlockInfo, error)
+	// ForgetSource says that there is no session with source any more:
+	// undecided headers that only it brought need not be held.
+	ForgetSource(source [32]byte)
 	// AcceptBlock judges and stores a block whose header is known and
 	// connects what then is best. nil: the block breaks no rule so far.
+	// Where mining is restricted, the body of its parent is stored, or was
+	// and is connected.
 	AcceptBlock(ctx context.Context, block *consensus.Block) error
 	// ReadRawBlock returns the encoded body of a stored block.
 	ReadRawBlock(hash chainhash.Hash) ([]byte, error)

@@ -6,10 +6,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
-	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/p2p/message"
 )
 
@@ -31,18 +29,18 @@ const (
 // arrivedHeaders is a Headers message that waits to be judged.
 type arrivedHeaders struct {
 	from    *peer
-	headers []wire.BlockHeader
+	headers []SealedHeader
 	more    bool
 }
 
 // headersArrived queues a Headers message. Called by the read loop.
 func (s *syncer) headersArrived(p *peer, m *message.Headers) error {
-	hs, err := s.unpack(m)
-	if err != nil {
+	if err := s.checkChained(m); err != nil {
 		return err
 	}
+	hs := m.Entries
 	if len(hs) > 0 {
-		if _, ok := s.chain.Lookup(hs[0].PrevBlock); !ok {
+		if _, ok := s.chain.Lookup(hs[0].Header.PrevBlock); !ok {
 			return s.strike(p)
 		}
 	}
@@ -75,23 +73,24 @@ func (s *syncer) headersArrived(p *peer, m *message.Headers) error {
 	return nil
 }
 
-// unpack returns the headers of a message, each the child of the one before.
-func (s *syncer) unpack(m *message.Headers) ([]wire.BlockHeader, error) {
-	sealed := s.n.cfg.Params.Permissions.Restricts(params.PermMine)
-	hs := make([]wire.BlockHeader, len(m.Entries))
+// checkChained checks what the protocol asks of a Headers message: each
+// header is the child of the one before, and all of them carry the proof of
+// their seal, or none does where nothing is sealed.
+func (s *syncer) checkChained(m *message.Headers) error {
 	var prev chainhash.Hash
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		if e.Proof != nil && !sealed {
-			return nil, violation("headers: seal proof on a chain without seals")
-		}
-		if i > 0 && e.Header.PrevBlock != prev {
-			return nil, violation("headers: entry %d is not the child of the one before", i)
+		switch {
+		case e.Proof != nil && !s.sealed:
+			return violation("headers: seal proof on a chain without seals")
+		case e.Proof == nil && s.sealed:
+			return violation("headers: entry %d has no seal proof", i)
+		case i > 0 && e.Header.PrevBlock != prev:
+			return violation("headers: entry %d is not the child of the one before", i)
 		}
 		prev = e.Header.BlockHash()
-		hs[i] = e.Header
 	}
-	return hs, nil
+	return nil
 }
 
 // judgeHeaders hands headers to the chain and draws the consequences.
@@ -108,6 +107,7 @@ func (s *syncer) judgeHeaders(ctx context.Context, w arrivedHeaders) {
 		return
 	}
 	sp.pending--
+	sp.extending = false
 	ask := from != nil
 	if !ask {
 		sp.more = false
@@ -126,7 +126,12 @@ func (s *syncer) judgeHeaders(ctx context.Context, w arrivedHeaders) {
 // takeHeaders returns where to go on, or nil if there is no more to ask.
 func (s *syncer) takeHeaders(ctx context.Context, w arrivedHeaders) *BlockInfo {
 	p, id := w.from, w.from.id
-	last, err := s.chain.AcceptHeaders(ctx, w.headers)
+	last, err := s.chain.AcceptHeaders(ctx, w.headers, p.key)
+	select {
+	case <-p.gone: // the session ended while the headers were queued
+		s.forgetSource(p)
+	default: // removePeer is yet to come
+	}
 	if last.Hash != (chainhash.Hash{}) {
 		s.noteBest(id, last)
 	}
@@ -134,16 +139,20 @@ func (s *syncer) takeHeaders(ctx context.Context, w arrivedHeaders) *BlockInfo {
 	now := s.n.cfg.Now()
 	switch {
 	case err == nil:
-		if w.more {
+		if w.more && !s.hold(id, last) {
 			return &last
 		}
+	case errors.Is(err, ErrTooFarAhead):
+		s.noteMore(id)
+	case errors.Is(err, ErrVariant):
+		// What builds on it, if anything does, comes with it another time.
 	case rule != nil && isKnownInvalid(rule.Rule):
 		// The peer follows a branch that this node has found, or its
 		// operator has declared, invalid. Its blocks are not asked for.
 	case rule != nil:
 		p.stop(ending{code: message.CodeInvalidData, reason: clip("header breaks a rule: " + string(rule.Rule)), blame: true})
 	case errors.Is(err, consensus.ErrNotYet):
-		ahead := w.headers[len(w.headers)-1].Timestamp.Sub(now) - s.n.cfg.Params.PoW.MaxFuture
+		ahead := w.headers[len(w.headers)-1].Header.Timestamp.Sub(now) - s.n.cfg.Params.PoW.MaxFuture
 		s.retryHeaders(id, now.Add(min(max(ahead, time.Second), longestNotYet)))
 	case ctx.Err() == nil:
 		s.n.log.Debug("headers could not be judged", "err", err)
@@ -228,12 +237,13 @@ func (s *syncer) askHeaders(id int64, from *BlockInfo) {
 	sp.asked, sp.retry = s.n.cfg.Now(), time.Time{}
 	sp.credits = min(sp.credits+1, maxHeaderCredits)
 	s.mu.Unlock()
-	sp.p.send(&message.GetHeaders{Locator: s.locator(from)})
+	best, stop := s.frontier()
+	sp.p.send(&message.GetHeaders{Locator: s.locator(best, from), Stop: stop})
 }
 
-// locator says from where on headers are wanted; see askHeaders.
-func (s *syncer) locator(from *BlockInfo) []chainhash.Hash {
-	best := s.chain.BestHeader()
+// locator says from where on headers are wanted; see askHeaders. best is the
+// end of the best branch of headers.
+func (s *syncer) locator(best BlockInfo, from *BlockInfo) []chainhash.Hash {
 	start := best.Prev // so that the answer holds at least one header
 	if best.Height == 0 {
 		start = best.Hash

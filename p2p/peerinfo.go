@@ -59,6 +59,11 @@ type SyncStatus struct {
 	BestHeight int32 // best header height that any peer claims; -1: none
 	Lag        int32 // blocks behind the peers of the best standing; what others claim does not count
 	Syncing    bool  // blocks are known that are being fetched, or headers still arrive
+
+	// Ahead is how many blocks beyond the tip the peers claim to have, where
+	// mining is restricted. What is undecided of them shows here alone: it
+	// is for people, and nothing may wait for it.
+	Ahead int32
 }
 
 // NodeInfo is a pinned peer and what became of it, for getaddednodeinfo.

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -110,19 +111,43 @@ func (p *peer) answer(ctx context.Context) error {
 // headersFor answers a GetHeaders.
 func (n *Network) headersFor(m *message.GetHeaders) *message.Headers {
 	hs := n.cfg.Chain.HeadersAfter(m.Locator, m.Stop, message.MaxHeaders+1)
-	more := len(hs) > message.MaxHeaders
-	if more {
-		hs = hs[:message.MaxHeaders]
-	}
-	return newHeaders(hs, more)
-}
-
-func newHeaders(hs []wire.BlockHeader, more bool) *message.Headers {
-	out := &message.Headers{More: more, Entries: make([]message.HeaderEntry, len(hs))}
-	for i, h := range hs {
-		out.Entries[i].Header = h
+	out, err := n.newHeaders(hs)
+	if err != nil {
+		n.log.Debug("headers not served", "err", err)
 	}
 	return out
+}
+
+// headersOverhead is the size of a Headers payload around its entries.
+const headersOverhead = 1 + 3
+
+// newHeaders makes the message that holds as many of the headers as fit, and
+// the proofs of their seals where there are any. It ends, with an error,
+// before a header whose proof cannot be had.
+func (n *Network) newHeaders(hs []wire.BlockHeader) (*message.Headers, error) {
+	out := &message.Headers{Entries: make([]message.HeaderEntry, 0, min(len(hs), message.MaxHeaders))}
+	size := headersOverhead
+	for _, h := range hs {
+		if len(out.Entries) == message.MaxHeaders {
+			out.More = true
+			break
+		}
+		e := message.HeaderEntry{Header: h}
+		if n.blocks.sealed {
+			hash := h.BlockHash()
+			proof, err := n.cfg.Chain.SealProof(hash)
+			if err != nil {
+				return out, fmt.Errorf("seal proof of block %v: %w", hash, err)
+			}
+			e.Proof = proof
+		}
+		if size += e.EncodedSize(); size > message.MaxHeadersBytes {
+			out.More = true
+			break
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	return out, nil
 }
 
 // find returns the message that answers an item of a GetData, or nil if the

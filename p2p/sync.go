@@ -11,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/p2p/blocksync"
 	"github.com/charterchain/charter/p2p/message"
 )
@@ -41,13 +42,15 @@ const (
 // this file chooses the branch and asks for blocks (goroutine tend),
 // headers.go and blocks.go take in what comes (goroutine feed).
 type syncer struct {
-	n     *Network
-	chain Chain
+	n      *Network
+	chain  Chain
+	sealed bool // mining is restricted: headers carry seal proofs
 
 	kick chan struct{} // capacity 1: tend has something to look at
 	work chan struct{} // capacity 1: feed has something to do
 
-	lag  atomic.Int32 // blocks from the tip to the end of the branch being fetched
+	lag   atomic.Int32 // blocks from the tip to the end of the branch being fetched, as far as they are decided
+	ahead atomic.Int32 // the same, whether decided or not
 	base int32        // the path was made when this was its fork with the tip's branch; used by tend only
 
 	mu      sync.Mutex // guards the fields below; no calls out while held
@@ -78,6 +81,11 @@ type syncPeer struct {
 	retry   time.Time // when to ask again for what could not be judged; zero: never
 	poll    time.Time // when to ask again in any case
 
+	// Where headers may be undecided, see undecided.go:
+	held      bool           // the peer has more headers than can be taken in now
+	extending bool           // asked for headers behind all that are known
+	caughtUp  chainhash.Hash // the last header it was asked for, to see whether it has it too
+
 	told BlockInfo // the last tip that the peer was told of; zero: none
 }
 
@@ -87,6 +95,7 @@ func newSyncer(n *Network) *syncer {
 	return &syncer{
 		n:       n,
 		chain:   n.cfg.Chain,
+		sealed:  n.cfg.Params.Permissions.Restricts(params.PermMine),
 		kick:    make(chan struct{}, 1),
 		work:    make(chan struct{}, 1),
 		sched:   blocksync.New(blocksync.Config{LateAfter: stallAfter / 6, StallAfter: stallAfter}),
@@ -102,8 +111,9 @@ const slowestRate = 64 << 10
 
 func (s *syncer) wake() { signal(s.kick) }
 
-// behind reports whether the node is catching up.
-func (s *syncer) behind() bool { return s.lag.Load() > farBehind }
+// behind reports whether the node is catching up, as far as those peers say
+// that can be relied on.
+func (s *syncer) behind() bool { return s.ahead.Load() > farBehind }
 
 func (s *syncer) addPeer(p *peer) {
 	sp := &syncPeer{
@@ -124,6 +134,7 @@ func (s *syncer) removePeer(p *peer) {
 	delete(s.peers, p.id)
 	s.sched.RemovePeer(p.id)
 	s.mu.Unlock()
+	s.forgetSource(p)
 	s.wake()
 }
 
@@ -155,6 +166,7 @@ func (s *syncer) tend(ctx context.Context) {
 			return
 		}
 		s.refresh()
+		s.extend()
 	}
 }
 
@@ -210,7 +222,8 @@ func (s *syncer) refresh() {
 	if !ok {
 		target = tip
 	}
-	s.lag.Store(lagOf(tip, good))
+	s.lag.Store(lagOf(tip, good, false))
+	s.ahead.Store(lagOf(tip, good, true))
 	upTo := make(map[int64]int32, len(bests))
 	for _, b := range bests {
 		upTo[b.id] = s.common(b.best, target).Height
@@ -225,6 +238,12 @@ func (s *syncer) refresh() {
 		}
 	}
 	requests := s.sched.Assign(now, s.queue.room()-s.sched.Asked())
+	if s.sealed {
+		// All others may wait for this one.
+		if r, ok := s.sched.AssignFirst(now); ok {
+			requests = append(requests, r)
+		}
+	}
 	peers := make([]*peer, len(requests))
 	for i, r := range requests {
 		peers[i] = s.peers[r.Peer].p
@@ -283,6 +302,7 @@ func (s *syncer) withoutInvalid(bests []peerBest) []peerBest {
 		info, ok := s.chain.Lookup(b.best.Hash)
 		found = found || ok && info.Invalid
 		if ok && !info.Invalid {
+			b.best = info // what was undecided may be decided now
 			good = append(good, b)
 		}
 	}
@@ -319,14 +339,15 @@ func (s *syncer) choose(tip BlockInfo, bests []peerBest) (target BlockInfo, ok b
 
 // lagOf returns how many blocks the tip is behind the peers of the best
 // standing there is: what others claim is fetched, but until they deliver it
-// does not make the node one that catches up.
-func lagOf(tip BlockInfo, bests []peerBest) int32 {
+// does not make the node one that catches up. Branches that end in an
+// undecided header count only if undecided says so.
+func lagOf(tip BlockInfo, bests []peerBest, undecided bool) int32 {
 	lag, standing := int32(0), blocksync.Late
 	for _, b := range bests {
 		if b.standing > standing {
 			lag, standing = 0, b.standing
 		}
-		if b.standing == standing && b.best.Work.Cmp(tip.Work) > 0 {
+		if b.standing == standing && b.best.Work.Cmp(tip.Work) > 0 && (undecided || !b.best.Undecided) {
 			lag = max(lag, b.best.Height-tip.Height)
 		}
 	}
@@ -461,12 +482,19 @@ func (s *syncer) bestHeightLocked() int32 {
 // status describes the state of syncing.
 func (s *syncer) status() SyncStatus {
 	lag := s.lag.Load()
-	st := SyncStatus{Peers: s.n.Count(), Lag: lag, Syncing: lag > 0}
+	st := SyncStatus{Peers: s.n.Count(), Lag: lag, Syncing: lag > 0, BestHeight: -1}
+	tip := s.chain.Best()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.BestHeight = s.bestHeightLocked()
+	best := s.bestHeightLocked()
 	for _, sp := range s.peers {
-		st.Syncing = st.Syncing || sp.more
+		st.Syncing = st.Syncing || sp.more && !s.sealed
+		if sp.known && !(sp.best.Undecided && sp.best.Height > tip.Height) {
+			st.BestHeight = max(st.BestHeight, sp.best.Height)
+		}
+	}
+	if s.sealed {
+		st.Ahead = max(0, best-tip.Height)
 	}
 	return st
 }

@@ -231,6 +231,24 @@ func (s *Scheduler) Assign(now time.Time, room int) []Request {
 	return out
 }
 
+// AssignFirst hands out the first block of the path, if it is to be asked
+// for, whatever room there is for others: they may be of no use without it.
+func (s *Scheduler) AssignFirst(now time.Time) (Request, bool) {
+	if len(s.path) == 0 || s.path[0].state != wanted || now.Before(s.path[0].notBefore) {
+		return Request{}, false
+	}
+	sl := &s.path[0]
+	id, ok := s.choose(sl)
+	if !ok {
+		return Request{}, false
+	}
+	s.hand(sl, id, now)
+	return Request{Peer: id, Blocks: []Block{sl.Block}}, true
+}
+
+// Has reports whether a block is on the path.
+func (s *Scheduler) Has(hash chainhash.Hash) bool { return s.slotOf(hash) != nil }
+
 func (s *Scheduler) moveWait(sl *slot) time.Duration {
 	if sl.moves > 10 {
 		return longestMoveWait

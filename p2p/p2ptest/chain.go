@@ -16,18 +16,25 @@ import (
 	"github.com/charterchain/charter/p2p"
 )
 
+// MaxUndecided is how many undecided headers a sealed Chain holds above its
+// tip, and of one source.
+const MaxUndecided = 2048
+
 // Versions that make a block or header break a rule when it is judged. All
 // other blocks are valid; there is no proof of work, and each block counts
 // as one unit of it.
 const (
 	BadHeaderVersion = -1 // found in the header
 	BadBlockVersion  = -2 // found when the block is connected
+	BadSealerVersion = -3 // on a sealed chain: found in the header once its parent is connected
 )
 
 // Rules that the versions above break.
 const (
 	RuleBadHeader consensus.Rule = "test-bad-header"
 	RuleBadBlock  consensus.Rule = "test-bad-block"
+	RuleBadSealer consensus.Rule = "test-bad-sealer"
+	RuleBadProof  consensus.Rule = "test-bad-proof"
 	ruleBadParent consensus.Rule = "bad-prevblk"
 )
 
@@ -39,6 +46,10 @@ type blockNode struct {
 
 	children []*blockNode
 	complete bool // this block's body and those of all before it are here
+
+	connected bool              // was part of the best branch once
+	sources   map[[32]byte]bool // of an undecided header
+	proof     *p2p.SealProof
 }
 
 // Chain is a tree of blocks in memory. Safe for concurrent use.
@@ -48,12 +59,17 @@ type Chain struct {
 	// Delay is how long AcceptBlock takes.
 	Delay time.Duration
 
+	// Sealed: headers carry proofs and are undecided until their parent was
+	// connected. Blocks that differ in the nonce alone are variants.
+	Sealed bool
+
 	mu         sync.Mutex
 	nodes      map[chainhash.Hash]*blockNode
 	best       *blockNode
 	bestHeader *blockNode
 	broken     error // returned by AcceptBlock instead of judging
 	accepted   map[chainhash.Hash]int
+	early      int // bodies that came before that of their parent, on a sealed chain
 }
 
 // NewChain returns a chain that holds the genesis block only.
@@ -62,9 +78,10 @@ func NewChain(genesis *wire.MsgBlock) *Chain {
 	n := &blockNode{
 		info: p2p.BlockInfo{Hash: b.Hash, Prev: b.Header.PrevBlock, Time: b.Header.Timestamp,
 			Work: big.NewInt(1), HaveData: true},
-		header:   b.Header,
-		block:    b,
-		complete: true,
+		header:    b.Header,
+		block:     b,
+		complete:  true,
+		connected: true,
 	}
 	return &Chain{
 		nodes:      map[chainhash.Hash]*blockNode{b.Hash: n},
@@ -82,7 +99,7 @@ func (c *Chain) Mine(count int, tag string, version int32) []*consensus.Block {
 		tip := c.Best()
 		b := MakeBlock(tip, tag, version)
 		out = append(out, b)
-		if _, err := c.AcceptHeaders(context.Background(), []wire.BlockHeader{b.Header}); err != nil {
+		if _, err := c.AcceptHeaders(context.Background(), []p2p.SealedHeader{c.Entry(b)}, [32]byte{}); err != nil {
 			panic(err)
 		}
 		if err := c.AcceptBlock(context.Background(), b); err != nil {
@@ -113,7 +130,8 @@ func (c *Chain) Force(blocks ...*consensus.Block) {
 	c.mu.Lock()
 	for _, b := range blocks {
 		n := c.addLocked(&b.Header, c.nodes[b.Header.PrevBlock])
-		n.block, n.info.HaveData = b, true
+		n.block, n.info.HaveData, n.info.Undecided = b, true, false
+		n.proof, n.connected = proofOf(b), true
 		n.linkLocked()
 		c.best = n
 	}
@@ -236,15 +254,23 @@ func (c *Chain) onBestLocked(n *blockNode) bool {
 	return n.info.Height <= c.best.info.Height && c.best.at(n.info.Height) == n
 }
 
-func (c *Chain) AcceptHeaders(_ context.Context, hs []wire.BlockHeader) (p2p.BlockInfo, error) {
+func (c *Chain) AcceptHeaders(_ context.Context, hs []p2p.SealedHeader, source [32]byte) (p2p.BlockInfo, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var last p2p.BlockInfo
+	held := c.heldLocked(source)
 	for i := range hs {
-		n, err := c.acceptHeaderLocked(&hs[i])
+		if err := c.checkSealLocked(hs, i, &held); err != nil {
+			return last, err
+		}
+		n, err := c.acceptHeaderLocked(&hs[i].Header)
 		if err != nil {
 			return last, err
 		}
+		if n.info.Undecided {
+			n.sources[source] = true
+		}
+		n.proof = hs[i].Proof
 		last = n.info
 	}
 	return last, nil
@@ -264,6 +290,8 @@ func (c *Chain) acceptHeaderLocked(h *wire.BlockHeader) (*blockNode, error) {
 		return nil, errors.New("unknown parent")
 	case parent.info.Invalid:
 		return nil, &consensus.RuleError{Rule: ruleBadParent}
+	case h.Version == BadSealerVersion && c.Sealed && parent.connected:
+		return nil, &consensus.RuleError{Rule: RuleBadSealer}
 	case h.Version == BadHeaderVersion:
 		return nil, &consensus.RuleError{Rule: RuleBadHeader}
 	case h.Timestamp.After(time.Now().Add(24 * time.Hour)):
@@ -279,9 +307,12 @@ func (c *Chain) addLocked(h *wire.BlockHeader, parent *blockNode) *blockNode {
 		header: *h,
 		parent: parent,
 	}
+	if n.info.Undecided = c.Sealed && !parent.connected; n.info.Undecided {
+		n.sources = make(map[[32]byte]bool)
+	}
 	c.nodes[n.info.Hash] = n
 	parent.children = append(parent.children, n)
-	if n.info.Work.Cmp(c.bestHeader.info.Work) > 0 {
+	if !n.info.Undecided && n.info.Work.Cmp(c.bestHeader.info.Work) > 0 {
 		c.bestHeader = n
 	}
 	return n
@@ -319,6 +350,9 @@ func (c *Chain) acceptBlock(b *consensus.Block) (moved bool, err error) {
 	if n.info.HaveData {
 		return false, nil
 	}
+	if c.Sealed && !n.parent.info.HaveData {
+		c.early++
+	}
 	n.block, n.info.HaveData = b, true
 	n.linkLocked()
 	moved = c.activateLocked()
@@ -349,6 +383,7 @@ func (c *Chain) activateLocked() (moved bool) {
 			}
 		}
 		if bad == nil {
+			c.connectLocked(target)
 			c.best, moved = target, true
 			continue
 		}
@@ -375,7 +410,7 @@ func (c *Chain) invalidateLocked(bad *blockNode) {
 	}
 	c.bestHeader = c.best
 	for _, n := range c.nodes {
-		if !n.info.Invalid && n.info.Work.Cmp(c.bestHeader.info.Work) > 0 {
+		if !n.info.Invalid && !n.info.Undecided && n.info.Work.Cmp(c.bestHeader.info.Work) > 0 {
 			c.bestHeader = n
 		}
 	}

@@ -94,6 +94,7 @@ func Key(i int) *btcec.PrivateKey {
 func (s *Sim) NewNode() *Node {
 	i := len(s.nodes)
 	n := &Node{s: s, Host: Host(i), Key: Key(i), Chain: NewChain(s.Params.GenesisBlock), Pool: NewPool(), Params: s.Params}
+	n.Chain.Sealed = s.Params.Permissions.Restricts(params.PermMine)
 	s.nodes = append(s.nodes, n)
 	return n
 }
