@@ -59,6 +59,7 @@ type snapState struct {
 
 	at        *node // last block that was checked
 	committed int32 // height that db is at; guarded by Chain.mu
+	missing   int32 // the bodies from at on are here up to below this height; guarded by Chain.mu
 
 	db    *store.IndexDB
 	cache *utxo.Cache
@@ -80,18 +81,20 @@ type Background struct {
 // Background returns the state of the check; false where this node has
 // checked every block from genesis on.
 func (c *Chain) Background() (Background, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	s := c.snap
 	if s == nil {
 		return Background{}, false
 	}
-	b := Background{Base: c.infoLocked(s.base), Digest: s.digest, Checked: c.infoLocked(s.at), Cache: c.backgroundBytes()}
-	b.Missing = s.at.height + 1
-	for b.Missing <= s.base.height && c.best[b.Missing].status&statusData != 0 {
-		b.Missing++
+	s.missing = max(s.missing, s.at.height+1)
+	for s.missing <= s.base.height && c.best[s.missing].status&statusData != 0 {
+		s.missing++
 	}
-	return b, true
+	return Background{
+		Base: c.infoLocked(s.base), Digest: s.digest, Checked: c.infoLocked(s.at),
+		Cache: c.backgroundBytes(), Missing: s.missing,
+	}, true
 }
 
 // Unvalidated says in a sentence why this node must not make blocks: its coins
@@ -164,7 +167,7 @@ func (c *Chain) restartBackground(s *snapState) error {
 	cache.Apply(view)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.cache, s.at, s.committed = cache, s.base.ancestor(0), 0
+	s.cache, s.at, s.committed, s.missing = cache, s.base.ancestor(0), 0, 0
 	for n := s.base; n != nil; n = n.parent {
 		if n.status&statusPruned != 0 && n.status&statusData == 0 {
 			n.status &^= statusPruned

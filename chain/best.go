@@ -237,6 +237,9 @@ func (c *Chain) loseBody(n *node) {
 	n.status &^= statusData
 	c.touch(n)
 	if c.onBest(n) {
+		if c.belowSnapshot(n) {
+			c.snap.missing = min(c.snap.missing, n.height)
+		}
 		return
 	}
 	for _, d := range c.index {

@@ -36,6 +36,14 @@ type arrivedBlock struct {
 	block  *consensus.Block
 	height int32
 	size   int64
+	old    bool // of the history
+}
+
+func (b *arrivedBlock) before(other *arrivedBlock) bool {
+	if b.old != other.old {
+		return other.old
+	}
+	return b.height < other.height
 }
 
 // blockArrived queues a block that was asked for. When far more bytes wait
@@ -45,7 +53,7 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock) 
 	b := consensus.NewBlock(msg)
 	now := s.n.cfg.Now()
 	s.mu.Lock()
-	solicited, needed := s.sched.Arrived(p.id, b.Hash, now)
+	solicited, needed, old := s.arrivedLocked(p.id, b.Hash, now)
 	s.mu.Unlock()
 	switch {
 	case !solicited:
@@ -61,7 +69,7 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock) 
 	}
 	// On the path, so its header is known.
 	info, _ := s.chain.Lookup(b.Hash)
-	item := arrivedBlock{p, b, info.Height, int64(b.Size())}
+	item := arrivedBlock{p, b, info.Height, int64(b.Size()), old}
 	for {
 		s.mu.Lock()
 		drained, ok := s.queue.put(item)
@@ -203,7 +211,12 @@ func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
 func (s *syncer) again(hash chainhash.Hash, notBefore time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.retryLocked(hash, notBefore)
+}
+
+func (s *syncer) retryLocked(hash chainhash.Hash, notBefore time.Time) {
 	s.sched.Retry(hash, notBefore)
+	s.history.Retry(hash, notBefore)
 }
 
 // isCulprit reports whether a block breaks a rule itself, rather than
@@ -246,7 +259,8 @@ func (s *syncer) forgetSourcesLocked(height int32) {
 	}
 }
 
-// blockQueue holds blocks that wait to be judged, lowest first.
+// blockQueue holds blocks that wait to be judged, lowest first, those of the
+// history last.
 type blockQueue struct {
 	heap    blockHeap
 	hashes  map[chainhash.Hash]bool
@@ -316,11 +330,11 @@ func (q *blockQueue) taken(b arrivedBlock) {
 
 func (q *blockQueue) has(hash chainhash.Hash) bool { return q.hashes[hash] }
 
-// blockHeap is a heap.Interface ordered by height.
+// blockHeap is a heap.Interface in the order of blockQueue.
 type blockHeap []arrivedBlock
 
 func (h blockHeap) Len() int           { return len(h) }
-func (h blockHeap) Less(i, j int) bool { return h[i].height < h[j].height }
+func (h blockHeap) Less(i, j int) bool { return h[i].before(&h[j]) }
 func (h blockHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push implements heap.Interface.

@@ -45,6 +45,11 @@ type Config struct {
 	// Pruned: only the last blocks are served, and peers are told so.
 	Pruned bool
 
+	// History says which blocks below the tip the chain still wants, to check
+	// what lies below a UTXO snapshot; peers are told that they are not here.
+	// nil: it has them all.
+	History func() (h History, wanted bool)
+
 	// ChainFile returns the chain file for peers that join and have none.
 	// nil: not served.
 	ChainFile func() ([]byte, error)

@@ -204,6 +204,7 @@ func (s *syncer) noteBest(id int64, info BlockInfo) {
 	}
 	sp.strikes = 0
 	s.sched.Announced(id)
+	s.history.Announced(id)
 	if !sp.known || info.Work.Cmp(sp.best.Work) >= 0 {
 		sp.known, sp.best = true, info
 	}

@@ -44,6 +44,7 @@ func newTransport(n *Network) (*transport.Transport, error) {
 		Limits:      limits,
 		MayConnect:  mayConnect,
 		Features:    features,
+		Withheld:    func() message.Features { return withheld(&cfg) },
 		UserAgent:   cfg.UserAgent,
 		ListenPort:  listenPort(cfg.Listeners),
 		Addresses:   addresses,

@@ -137,7 +137,7 @@ func (s *syncer) describe(p *peer, info *PeerInfo) {
 	if known {
 		best = sp.best
 	}
-	info.InFlight = s.sched.InFlight(p.id)
+	info.InFlight = append(s.history.InFlight(p.id), s.sched.InFlight(p.id)...)
 	s.mu.Unlock()
 	if known {
 		info.BestHeight, info.BestHash = best.Height, best.Hash

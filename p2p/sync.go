@@ -55,12 +55,15 @@ type syncer struct {
 
 	mu      sync.Mutex // guards the fields below; no calls out while held
 	sched   *blocksync.Scheduler
+	history *blocksync.Scheduler // of blocks below the tip; see History
 	peers   map[int64]*syncPeer
 	target  chainhash.Hash // end of the branch being fetched; zeros: none
 	headers []arrivedHeaders
 	queue   blockQueue
 	sources map[chainhash.Hash]source // who brought blocks that are not connected
 	lastTip time.Time                 // when the tip last changed
+
+	historyEnd chainhash.Hash // where the path of the history leads
 }
 
 // syncPeer is what the syncer knows of one session. Guarded by syncer.mu.
@@ -99,6 +102,7 @@ func newSyncer(n *Network) *syncer {
 		kick:    make(chan struct{}, 1),
 		work:    make(chan struct{}, 1),
 		sched:   blocksync.New(blocksync.Config{LateAfter: stallAfter / 6, StallAfter: stallAfter}),
+		history: blocksync.New(blocksync.Config{Window: historyWindow, MaxShare: historyShare, LateAfter: stallAfter / 6, StallAfter: stallAfter}),
 		peers:   make(map[int64]*syncPeer),
 		queue:   newBlockQueue(),
 		sources: make(map[chainhash.Hash]source),
@@ -133,6 +137,7 @@ func (s *syncer) removePeer(p *peer) {
 	s.mu.Lock()
 	delete(s.peers, p.id)
 	s.sched.RemovePeer(p.id)
+	s.history.RemovePeer(p.id)
 	s.mu.Unlock()
 	s.forgetSource(p)
 	s.wake()
@@ -142,7 +147,9 @@ func (s *syncer) removePeer(p *peer) {
 func (s *syncer) notFound(p *peer, hash chainhash.Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sched.NotFound(p.id, hash)
+	if !s.sched.NotFound(p.id, hash) {
+		s.history.NotFound(p.id, hash)
+	}
 }
 
 // tend chooses the branch to fetch and asks for its blocks, whenever
@@ -174,7 +181,7 @@ func (s *syncer) tend(ctx context.Context) {
 func (s *syncer) dropStalled(now time.Time) {
 	s.mu.Lock()
 	var stalled []*peer
-	for _, id := range s.sched.Stalled(now) {
+	for _, id := range s.stalledLocked(now) {
 		if sp := s.peers[id]; sp != nil {
 			stalled = append(stalled, sp.p)
 		}
@@ -191,7 +198,7 @@ func (s *syncer) dropStalled(now time.Time) {
 func (s *syncer) audit(now time.Time) {
 	s.base = math.MaxInt32 // look at all from the fork on
 	s.mu.Lock()
-	taken := s.sched.Taken()
+	taken := append(s.sched.Taken(), s.history.Taken()...)
 	s.mu.Unlock()
 	for _, b := range taken {
 		if info, ok := s.chain.Lookup(b.Hash); ok && info.HaveData {
@@ -199,7 +206,7 @@ func (s *syncer) audit(now time.Time) {
 		}
 		s.mu.Lock()
 		if !s.queue.has(b.Hash) {
-			s.sched.Retry(b.Hash, now)
+			s.retryLocked(b.Hash, now)
 		}
 		s.mu.Unlock()
 	}
@@ -231,12 +238,16 @@ func (s *syncer) refresh() {
 	s.follow(tip, target, ok)
 
 	now := s.n.cfg.Now()
+	s.refreshHistory(good)
 	s.mu.Lock()
 	for id, h := range upTo {
 		if sp := s.peers[id]; sp != nil && sp.serves && s.reachesLocked(sp) {
 			s.sched.SetPeer(id, h)
 		}
 	}
+<<<<<<< /tmp/A/tmpgpbqr8pd
+	requests := s.assignLocked(now)
+=======
 	requests := s.sched.Assign(now, s.queue.room()-s.sched.Asked())
 	if s.sealed {
 		// All others may wait for this one.
@@ -244,9 +255,12 @@ func (s *syncer) refresh() {
 			requests = append(requests, r)
 		}
 	}
+>>>>>>> /tmp/A/tmpeqtv7zgw
 	peers := make([]*peer, len(requests))
 	for i, r := range requests {
-		peers[i] = s.peers[r.Peer].p
+		if sp := s.peers[r.Peer]; sp != nil {
+			peers[i] = sp.p
+		}
 	}
 	s.n.cfg.Metrics.wanted.Set(float64(s.sched.Pending()))
 	s.n.cfg.Metrics.bestHeight.Set(float64(s.bestHeightLocked()))
@@ -256,7 +270,9 @@ func (s *syncer) refresh() {
 		for j, b := range r.Blocks {
 			m.Items[j] = message.InvItem{Kind: message.InvBlock, Hash: b.Hash}
 		}
-		peers[i].send(m)
+		if peers[i] != nil {
+			peers[i].send(m)
+		}
 	}
 }
 

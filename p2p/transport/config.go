@@ -28,10 +28,11 @@ type Config struct {
 
 	// What Hello says of this node.
 	Features   message.Features
-	UserAgent  string            // at most 64 bytes of printable ASCII
-	ListenPort uint16            // 0: takes no connections
-	Addresses  []message.NetAddr // where others may dial this node
-	Height     func() uint32     // of the best block; nil: 0
+	Withheld   func() message.Features // bits of Features that are not announced for now; nil: none
+	UserAgent  string                  // at most 64 bytes of printable ASCII
+	ListenPort uint16                  // 0: takes no connections
+	Addresses  []message.NetAddr       // where others may dial this node
+	Height     func() uint32           // of the best block; nil: 0
 
 	// ChainFile returns the chain file for GetChainFile; nil: not served.
 	ChainFile func() ([]byte, error)
@@ -118,4 +119,11 @@ func (c *Config) validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func (t *Transport) withheld() message.Features {
+	if t.cfg.Withheld == nil {
+		return 0
+	}
+	return t.cfg.Withheld()
 }

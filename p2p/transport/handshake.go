@@ -113,7 +113,7 @@ func (t *Transport) newHello() *message.Hello {
 		GenesisHash: t.cfg.GenesisHash,
 		RulesHash:   t.cfg.RulesHash,
 		Key:         t.self,
-		Features:    t.cfg.Features,
+		Features:    t.cfg.Features &^ t.withheld(),
 		Time:        uint64(max(0, t.cfg.Now().Unix())),
 		Height:      t.cfg.Height(),
 		ListenPort:  t.cfg.ListenPort,
