@@ -20,20 +20,10 @@ func Required(n int, diversityPPM uint32) int {
 	return int(min(max(w, 1), uint64(n)))
 }
 
-// Diverse reports whether member is none of previous, the sealers of those
-// blocks below the next one that count: at most w-1, without those of the
-// set-up and those below the last restart.
-func Diverse(member record.MemberID, previous iter.Seq[record.MemberID]) bool {
-	for m := range previous {
-		if m == member {
-			return false
-		}
-	}
-	return true
-}
-
-// CheckDiversity is Diverse with a *consensus.RuleError as the answer.
-// previous starts at the parent of the block at height.
+// CheckDiversity checks that member, who sealed the block at height, is none
+// of previous: the sealers of those blocks below it that count, the parent's
+// first. These are at most w-1, without those of the set-up and those below
+// the last restart. The error is a *consensus.RuleError.
 func CheckDiversity(member record.MemberID, height int32, previous iter.Seq[record.MemberID]) error {
 	for m := range previous {
 		height--

@@ -47,6 +47,7 @@ func TestFind(t *testing.T) {
 		{"type 3", []*wire.TxOut{out(changed(6, 3))}, 0, RuleMalformed},
 		{"type 3 beside a seal", []*wire.TxOut{out(good), out(returning(5, nil, []byte("CHS\x03x")))}, 0, RuleMalformed},
 		{"no type", []*wire.TxOut{out(returning(3, nil, []byte("CHS")))}, 0, RuleMalformed},
+		{"type behind the push", []*wire.TxOut{out(returning(3, nil, []byte("CHS\x02")))}, 0, RuleMalformed},
 		{"seal of the type of certificates", []*wire.TxOut{out(changed(6, 2))}, 0, RuleRestartMalformed},
 		{"a byte short", []*wire.TxOut{out(good[:len(good)-1])}, 0, RuleMalformed},
 		{"a byte after the push", []*wire.TxOut{out(append(slices.Clone(good), 0))}, 0, RuleMalformed},
