@@ -245,17 +245,13 @@ func (s *syncer) refresh() {
 			s.sched.SetPeer(id, h)
 		}
 	}
-<<<<<<< /tmp/A/tmpgpbqr8pd
 	requests := s.assignLocked(now)
-=======
-	requests := s.sched.Assign(now, s.queue.room()-s.sched.Asked())
 	if s.sealed {
 		// All others may wait for this one.
 		if r, ok := s.sched.AssignFirst(now); ok {
 			requests = append(requests, r)
 		}
 	}
->>>>>>> /tmp/A/tmpeqtv7zgw
 	peers := make([]*peer, len(requests))
 	for i, r := range requests {
 		if sp := s.peers[r.Peer]; sp != nil {
