@@ -37,8 +37,9 @@ test-unit:
 
 CRASHES ?= 200
 FLIPS   ?= 150
-test-crash: ## kill nodes CRASHES times under load, damage each kind of file FLIPS times (default 200, 150)
+test-crash: ## kill nodes CRASHES times under load, fail each write in every way, damage each kind of file FLIPS times (default 200, 150)
 	CHARTER_CRASHES=$(CRASHES) go test -count=1 -timeout 60m -v -run '^TestCrash$$' ./node/nodetest
+	CHARTER_FAULTS=all go test -count=1 -timeout 60m -v -run '^TestFaultScript$$' ./chain
 	CHARTER_FLIPS=$(FLIPS) go test -count=1 -timeout 60m -v -run '^TestCorruption$$' ./chain
 
 FUZZTIME ?= 30s

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 type pruneStory struct {
 	*crashScript
 	target int64
+	cache  int64 // 0: 8 MiB
 }
 
 const pruneTip = 320 // 32 blocks may be pruned
@@ -59,7 +61,7 @@ func (s *pruneStory) open(d *storetest.Disk) (*chain.Chain, *store.Store, error)
 	now := p.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 	c, err := chain.New(context.Background(), chain.Config{
 		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: func() time.Time { return now },
-		Log: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, Prune: true, PruneTarget: s.target,
+		Log: slog.New(slog.DiscardHandler), CacheBytes: cmp.Or(s.cache, 8<<20), Prune: true, PruneTarget: s.target,
 	})
 	if err != nil {
 		st.Close()
