@@ -81,6 +81,9 @@ func (l *loader) checkDeployments() {
 func (l *loader) checkAllocations() {
 	sum, most := int64(0), l.p.Limits.MaxMoney
 	for i, a := range l.p.Genesis.Allocations {
+		if a.Script == nil {
+			l.faultOnce(index("genesis.allocation", i)+".address", "is empty", "an address of this chain")
+		}
 		path := index("genesis.allocation", i) + ".amount"
 		if a.Amount < 1 || a.Amount > most {
 			if !l.reported(path) {

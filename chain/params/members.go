@@ -98,6 +98,7 @@ func (l *loader) checkMembers() {
 	administering := 0
 	for i := range members {
 		m := &members[i]
+		l.checkMember(memberPath(i), m)
 		l.unique(names, m.Name, memberPath(i)+".name", "is the name of %s too")
 		if n := len(m.Keys); n == 0 || n > maxMemberKeys {
 			l.fault(memberPath(i)+".keys", fmt.Sprintf("has %d keys", n), fmt.Sprintf("1 to %d keys", maxMemberKeys))
@@ -140,11 +141,42 @@ func (l *loader) unique(seen map[string]string, value, path, reason string) {
 	seen[value] = path
 }
 
+// checkMember applies the bounds that a file's text is read with to members
+// that were not read from text.
+func (l *loader) checkMember(path string, m *Member) {
+	if !goodMemberName(m.Name) {
+		l.faultOnce(path+".name", "is "+describe(m.Name), wantMemberName)
+	}
+	l.checkNames(path+".permissions", m.Permissions, permissions)
+}
+
+// checkNames reports a list with an element that is not among the allowed.
+func (l *loader) checkNames(path string, list, allowed []Permission) {
+	for _, p := range list {
+		if !slices.Contains(allowed, p) {
+			l.faultOnce(path, "has "+describe(string(p)), "a list of "+listOf(allowed))
+			return
+		}
+	}
+}
+
+// faultOnce reports a fault where reading has not reported that path already.
+func (l *loader) faultOnce(path, reason, allowed string) {
+	if !l.reported(path) {
+		l.fault(path, reason, allowed)
+	}
+}
+
 // checkKey lets keys that only send and receive be any standard address;
 // all others must be able to sign BIP340.
 func (l *loader) checkKey(path string, k *MemberKey) {
 	if len(k.Roles) == 0 {
-		l.fault(path+".roles", "is empty", "a list of "+listOf(roles))
+		l.faultOnce(path+".roles", "is empty", "a list of "+listOf(roles))
+	}
+	l.checkNames(path+".roles", k.Roles, roles)
+	if k.Script == nil {
+		l.faultOnce(path+".identity", "is empty", "an address of this chain")
+		return
 	}
 	version, program, witness := witnessProgram(k.Script)
 	if witness && version == 1 && len(program) == 32 {
@@ -153,7 +185,7 @@ func (l *loader) checkKey(path string, k *MemberKey) {
 		}
 		return
 	}
-	if k.Script != nil && witness && version > 0 {
+	if witness && version > 0 {
 		l.faultf(path+".identity", "has a form that cannot be an identity: use a taproot address")
 		return
 	}

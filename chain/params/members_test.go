@@ -1,6 +1,7 @@
 package params
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -160,5 +161,50 @@ func TestTooManyMembers(t *testing.T) {
 		if !reports(l.faults, "genesis.member", says) {
 			t.Errorf("not reported: %s", says)
 		}
+	}
+}
+
+// TestBuiltMembers: members that were never text are held to the same bounds,
+// so that Load reads whatever Render writes of them.
+func TestBuiltMembers(t *testing.T) {
+	const second = "genesis.member[1]"
+	for _, tt := range []struct {
+		name      string
+		change    func(m *Member)
+		key, says string
+	}{
+		{"good", func(*Member) {}, "", ""},
+		{"name of 32", func(m *Member) { m.Name = strings.Repeat("b", 32) }, "", ""},
+		{"name of 33", func(m *Member) { m.Name = strings.Repeat("b", 33) }, second + ".name", "1 to 32"},
+		{"no name", func(m *Member) { m.Name = "" }, second + ".name", "1 to 32"},
+		{"bad name", func(m *Member) { m.Name = "b b" }, second + ".name", `is "b b"`},
+		{"unknown permission", func(m *Member) { m.Permissions = []Permission{PermSend, "boss"} }, second + ".permissions", `has "boss"`},
+		{"manage is no permission", func(m *Member) { m.Permissions = []Permission{RoleManage} }, second + ".permissions", `has "manage"`},
+		{"unknown role", func(m *Member) { m.Keys[0] = MemberKey{Identity: taprootB, Roles: []Permission{"boss"}} }, second + ".keys[0].roles", `has "boss"`},
+		{"no identity", func(m *Member) { m.Keys[0].Identity = "" }, second + ".keys[0].identity", "is empty"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := Member{"b", []Permission{PermSend}, []MemberKey{{Identity: segwitA, Roles: []Permission{PermSend}}}}
+			tt.change(&b)
+			p, err := NewPermissioned(PermissionedOptions{
+				OpenOptions: OpenOptions{Name: "x", HRP: "chr", OnDemand: true},
+				Members: []Member{
+					{"a", []Permission{PermAdmin}, []MemberKey{{Identity: taprootA, Roles: []Permission{PermAdmin, PermMine}}}}, b,
+				},
+			})
+			if tt.key == "" {
+				if err != nil || len(p.Genesis.Members) != 2 {
+					t.Fatal(err)
+				}
+				return
+			}
+			var fe *FileError
+			if !errors.As(err, &fe) || len(fe.Faults) != 1 || !reports(fe.Faults, tt.key, tt.says) {
+				t.Fatalf("got %v; want %s: …%s…", err, tt.key, tt.says)
+			}
+		})
+	}
+	if list := faults(t, permissioned+member("A", `"admin", "boss"`, [2]string{"nonsense", `"boss"`})); len(list) != 6 {
+		t.Errorf("something is reported twice, or not at all: %v", list) // 4 here; nobody administers, nobody mines
 	}
 }

@@ -88,6 +88,11 @@ func TestBuildRefusesAllocationOfNothing(t *testing.T) {
 	if _, err := Build(p); err == nil || !strings.Contains(err.Error(), "genesis.allocation[0].amount: is 0") {
 		t.Errorf("%v", err)
 	}
+	// An output with an empty script would be anybody's.
+	p.Genesis.Allocations = []Allocation{{Amount: 1}}
+	if _, err := Build(p); err == nil || !strings.Contains(err.Error(), "genesis.allocation[0].address: is empty") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestNewOpen(t *testing.T) {

@@ -151,7 +151,7 @@ func notEmpty(s string) bool { return s != "" }
 
 func (l *loader) member(r row) Member {
 	m := Member{
-		Name:        r.text("name", "1 to 32 of a-z, 0-9, dot and hyphen", goodMemberName),
+		Name:        r.text("name", wantMemberName, goodMemberName),
 		Permissions: r.set("permissions", permissions),
 	}
 	v, ok := r.get("keys", "a list of {identity, roles}")
@@ -171,6 +171,8 @@ func (l *loader) member(r row) Member {
 	})
 	return m
 }
+
+const wantMemberName = "1 to 32 of a-z, 0-9, dot and hyphen"
 
 func goodMemberName(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
