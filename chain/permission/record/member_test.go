@@ -96,7 +96,7 @@ func TestRange(t *testing.T) {
 		empty bool
 	}{
 		{Range{5, 7}, 4, false, false}, {Range{5, 7}, 5, true, false}, {Range{5, 7}, 6, true, false}, {Range{5, 7}, 7, false, false},
-		{Range{0, Forever}, 0, true, false}, {Range{0, Forever}, math.MaxInt32, true, false}, {Range{0, Forever}, -1, false, false},
+		{Range{0, Forever}, 0, true, false}, {Range{0, Forever}, math.MaxInt32, true, false}, {Range{0, Forever}, -1, false, false}, {Range{0, Forever}, -2, false, false},
 		{Range{}, 0, false, true}, {Range{5, 5}, 5, false, true}, {Range{6, 5}, 5, false, true},
 		{Range{math.MaxInt32, Forever}, math.MaxInt32, true, false},
 	} {
