@@ -194,3 +194,11 @@ func BenchmarkFromTxPlain(b *testing.B) {
 		}
 	}
 }
+
+// TestRuleNames: replies and metrics use these texts.
+func TestRuleNames(t *testing.T) {
+	want := []consensus.Rule{"bad-record", "too-many-records", "missing-authority-output", "bad-record-signature"}
+	if diff := cmp.Diff(want, []consensus.Rule{RuleMalformed, RuleTooMany, RuleNoAuthorityOutput, RuleSignature}); diff != "" {
+		t.Error(diff)
+	}
+}
