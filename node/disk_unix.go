@@ -4,8 +4,6 @@ package node
 
 import (
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,33 +17,24 @@ func freeSpace(dir string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
-// fileLimit is how many files this process may have open at once.
-func fileLimit() (limit uint64, known bool) {
+// openFiles is how many files and connections this process has open, and how
+// many it may have.
+func openFiles() (open, limit uint64, known bool) {
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return uint64(r.Cur), true
+	dir, err := os.Open("/dev/fd")
+	if err != nil {
+		return 0, 0, false
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, 0, false
+	}
+	return uint64(len(names)) - 1, uint64(r.Cur), true // without dir itself
 }
 
-// memoryLimit is how many bytes of memory there are for this process: the
-// machine's, or what its control group (cgroup v2) allows.
-func memoryLimit() (bytes uint64, known bool) {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "MemTotal:" {
-			kib, err := strconv.ParseUint(fields[1], 10, 54)
-			bytes, known = kib<<10, err == nil
-		}
-	}
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil && known {
-		if limit, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil {
-			bytes = min(bytes, limit)
-		}
-	}
-	return bytes, known
-}
+// memoryNow is what memory there is for this process.
+func memoryNow() (Memory, bool) { return readMemory(os.DirFS("/")) }

@@ -28,6 +28,7 @@ type health struct {
 	catchUp  func() bool  // stored blocks wait to be connected
 	wantPeer bool         // peers are configured
 	free     func() (uint64, error)
+	short    func() []string // what else the machine runs short of
 }
 
 // problems lists why the node should not be relied on now; empty: ready.
@@ -50,7 +51,7 @@ func (h *health) problems() []string {
 	} else if free < lowDisk {
 		list = append(list, fmt.Sprintf("disk low: %d MiB free, %d MiB needed", free>>20, lowDisk>>20))
 	}
-	return list
+	return append(list, h.short()...)
 }
 
 // monitoring serves /metrics, /livez and /readyz.

@@ -34,6 +34,7 @@ func TestReady(t *testing.T) {
 		}, ""},
 		{"just enough disk", disk(lowDisk, nil), ""},
 		{"disk low", disk(lowDisk-1, nil), "disk low: 1023 MiB free"},
+		{"memory low", func(h *health) { h.short = func() []string { return []string{"memory low"} } }, "memory low"},
 		{"disk not known", disk(0, errors.New("gone")), "gone"},
 	}
 	for _, tt := range tests {
@@ -44,6 +45,7 @@ func TestReady(t *testing.T) {
 				catchUp:  func() bool { return false },
 				wantPeer: true,
 				free:     func() (uint64, error) { return 2 * lowDisk, nil },
+				short:    func() []string { return nil },
 			}
 			tt.change(h)
 			srv := monitoring(prometheus.NewRegistry(), h)

@@ -37,12 +37,14 @@ type httpListener struct {
 	server *http.Server
 }
 
-// listenHTTP opens addr; with TLS unless it is a loopback address.
-func listenHTTP(name, addr, dir string, handler http.Handler, log *slog.Logger) (*httpListener, error) {
+// listenHTTP opens addr; with TLS unless it is a loopback address. guard is
+// put around the listener of the connections as they are.
+func listenHTTP(name, addr, dir string, handler http.Handler, guard func(net.Listener) net.Listener, log *slog.Logger) (*httpListener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, listenError(name, addr, err)
 	}
+	ln = guard(ln)
 	if !config.IsLoopback(addr) {
 		cert, err := loadCert(dir, addr)
 		if err != nil {
@@ -64,7 +66,8 @@ func listenHTTP(name, addr, dir string, handler http.Handler, log *slog.Logger) 
 
 // addHTTP opens a listener that Run serves.
 func (n *Node) addHTTP(name, addr string, handler http.Handler) error {
-	l, err := listenHTTP(name, addr, n.opts.Dir, handler, n.opts.Log)
+	guard := func(ln net.Listener) net.Listener { return n.files.listener(ln, "http", httpReserves) }
+	l, err := listenHTTP(name, addr, n.opts.Dir, handler, guard, n.opts.Log)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -23,9 +24,43 @@ func (n *Node) registerMetrics() {
 			Name: "charter_node_best_block_age_seconds",
 			Help: "Time since the header time of the best block.",
 		}, func() float64 { return n.opts.Now().Sub(n.chain.Best().Header.Timestamp).Seconds() }),
+		n.shortGauge("disk", &n.disk.low),
+		n.shortGauge("memory", &n.memory.low.on),
+		n.shortGauge("files", &n.files.few.on),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "charter_node_memory_available_bytes",
+			Help: "Memory that this process could still get; 0 where the system does not tell.",
+		}, func() float64 {
+			m, _ := n.opts.Memory()
+			return float64(m.Available)
+		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "charter_sigcheck_inputs_total",
 			Help: "Transaction inputs whose scripts and signatures were checked.",
 		}, func() float64 { return float64(n.checker.Checked()) }),
 	)
+}
+
+// shortGauge shows whether one resource of the machine runs short.
+func (n *Node) shortGauge(resource string, short *atomic.Bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "charter_node_resource_short",
+		Help:        "1 while this resource of the machine runs short: disk, memory, files.",
+		ConstLabels: prometheus.Labels{"resource": resource},
+	}, func() float64 {
+		if short.Load() {
+			return 1
+		}
+		return 0
+	})
+}
+
+// refusedConnections counts what fileWatch turns away.
+func (n *Node) refusedConnections() *prometheus.CounterVec {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "charter_node_refused_connections_total",
+		Help: "Inbound connections that were closed because few more files could be opened, by kind: peer, http.",
+	}, []string{"kind"})
+	n.registry.MustRegister(refused)
+	return refused
 }

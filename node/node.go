@@ -43,6 +43,12 @@ type Options struct {
 	// FreeSpace says how many bytes may still be written below dir; nil: the
 	// system is asked.
 	FreeSpace func(dir string) (uint64, error)
+
+	// Memory says what memory there is for this process, and OpenFiles how
+	// many files and connections it has and may have open; nil: the system
+	// is asked.
+	Memory    func() (Memory, bool)
+	OpenFiles func() (open, limit uint64, known bool)
 }
 
 // Node is a full node. New opens everything, Run lives, Close lets go.
@@ -52,6 +58,8 @@ type Node struct {
 	registry *prometheus.Registry
 
 	disk    *diskWatch
+	memory  *memoryWatch
+	files   *fileWatch
 	store   *store.Store
 	checker *sigcheck.Checker
 	chain   *chain.Chain
@@ -77,6 +85,12 @@ var errStopped = errors.New("stop was called")
 func New(ctx context.Context, opts Options) (_ *Node, err error) {
 	if opts.FreeSpace == nil {
 		opts.FreeSpace = freeSpace
+	}
+	if opts.Memory == nil {
+		opts.Memory = memoryNow
+	}
+	if opts.OpenFiles == nil {
+		opts.OpenFiles = openFiles
 	}
 	n := &Node{opts: opts, log: opts.Log.With("pkg", "node"), registry: prometheus.NewRegistry()}
 	n.stopping, n.stop = context.WithCancelCause(context.Background())
@@ -113,6 +127,8 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.runIndexes(ctx) })
 	g.Go(func() error { return n.pool.Run(ctx) })
 	g.Go(func() error { return n.disk.Run(ctx) })
+	g.Go(func() error { return n.memory.Run(ctx) })
+	g.Go(func() error { return n.files.Run(ctx) })
 	for _, l := range n.http {
 		g.Go(func() error { return l.Run(ctx) })
 	}

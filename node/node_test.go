@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,9 @@ import (
 )
 
 // newNode opens a node of the shipped development chain in dir.
-func newNode(t *testing.T, dir string) *Node {
+func newNode(t *testing.T, dir string) *Node { return newNodeWith(t, dir, func(*Options) {}) }
+
+func newNodeWith(t *testing.T, dir string, change func(*Options)) *Node {
 	t.Helper()
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	cfg := config.Register(fs, dir)
@@ -36,11 +39,14 @@ func newNode(t *testing.T, dir string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(t.Context(), Options{
+	opts := Options{
 		Config: cfg, Params: p, Dir: filepath.Join(dir, p.Name), Version: version.Number,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
 		FreeSpace: func(string) (uint64, error) { return 10 * lowDisk, nil },
-	})
+		Memory:    func() (Memory, bool) { return Memory{8 << 30, 4 << 30}, true },
+	}
+	change(&opts)
+	n, err := New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +112,8 @@ func TestHealthOverHTTP(t *testing.T) {
 	}
 }
 
-// All metrics of all parts are named and explained as Prometheus asks for,
-// and those that operators rely on are there.
-func TestMetrics(t *testing.T) {
-	n := newNode(t, t.TempDir())
-	url := run(t, n)
+func rpcClient(t *testing.T, n *Node) *client.Client {
+	t.Helper()
 	login, err := os.ReadFile(n.path(cookieName))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +123,66 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Call(t.Context(), "getblockcount", nil, nil); err != nil {
+	return c
+}
+
+// TestShortages runs a node that has little of everything: it says so, keeps
+// its cache small and answers while it can.
+func TestShortages(t *testing.T) {
+	var open atomic.Uint64
+	open.Store(1024 - 200)
+	n := newNodeWith(t, t.TempDir(), func(o *Options) {
+		o.FreeSpace = func(string) (uint64, error) { return mineReserve - 1, nil }
+		o.Memory = func() (Memory, bool) { return Memory{1 << 30, 1 << 20}, true }
+		o.OpenFiles = func() (uint64, uint64, bool) { return open.Load(), 1024, true }
+	})
+	url := run(t, n)
+	c, ready := rpcClient(t, n), ""
+	for deadline := time.After(10 * time.Second); !strings.Contains(ready, "memory low"); {
+		select {
+		case <-deadline:
+			t.Fatalf("memory is not low: %q", ready)
+		default:
+		}
+		if _, ready = get(t, url+"/readyz"); !strings.Contains(ready, "files") {
+			t.Fatalf("few files are not said: %q", ready)
+		}
+	}
+	for _, method := range []string{"getblockchaininfo", "getnetworkinfo", "getmininginfo"} {
+		var info struct {
+			Warnings string `json:"warnings"`
+		}
+		if err := c.Call(t.Context(), method, nil, &info); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"disk low", "memory low", "inbound connections are refused"} {
+			if !strings.Contains(info.Warnings, want) {
+				t.Errorf("%s: warnings %q, want %q", method, info.Warnings, want)
+			}
+		}
+	}
+	_, text := get(t, url+"/metrics")
+	for _, want := range []string{
+		`charter_node_resource_short{resource="disk"} 1`, `charter_node_resource_short{resource="memory"} 1`,
+		`charter_node_resource_short{resource="files"} 1`, "charter_node_memory_available_bytes 1.048576e+06",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	open.Store(1024)
+	n.files.check()
+	if _, err := (&http.Client{Transport: new(http.Transport)}).Get(url + "/livez"); err == nil {
+		t.Error("answered although no more files can be opened")
+	}
+}
+
+// All metrics of all parts are named and explained as Prometheus asks for,
+// and those that operators rely on are there.
+func TestMetrics(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	url := run(t, n)
+	if err := rpcClient(t, n).Call(t.Context(), "getblockcount", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, text := get(t, url+"/metrics")
@@ -144,6 +206,7 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{
 		"charter_chain_height", "charter_chain_header_height", "charter_chain_work", "charter_chain_reorganisations_total",
 		"charter_chain_utxos", "charter_chain_utxo_cache_bytes", "charter_chain_block_connect_seconds",
+		"charter_node_resource_short", "charter_node_memory_available_bytes", "charter_node_refused_connections_total",
 		"charter_node_best_block_age_seconds", "charter_node_build_info", "charter_sigcheck_inputs_total",
 		"charter_mempool_transactions", "charter_mempool_size_bytes", "charter_p2p_peers",
 		"charter_rpc_requests_total", "charter_rpc_request_duration_seconds", "charter_rpc_websocket_clients",

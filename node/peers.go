@@ -102,7 +102,7 @@ func (n *Node) listenPeers() ([]net.Listener, error) {
 			}
 			return nil
 		})
-		all = append(all, ln)
+		all = append(all, n.files.listener(ln, "peer", peerReserves))
 	}
 	return all, nil
 }

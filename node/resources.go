@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -23,8 +24,8 @@ const (
 	mineReserve = 256 << 20
 	runReserve  = 64 << 20
 
-	// diskEvery is how often the disk is looked at.
-	diskEvery = 10 * time.Second
+	// lookEvery is how often disk, memory and open files are looked at.
+	lookEvery = 10 * time.Second
 )
 
 // ErrDiskLow ends a node whose disk is nearly full.
@@ -90,25 +91,12 @@ func (w *diskWatch) check() error {
 }
 
 // Run checks from time to time until ctx is done or the disk is nearly full.
-func (w *diskWatch) Run(ctx context.Context) error {
-	tick := time.NewTicker(diskEvery)
-	defer tick.Stop()
-	for {
-		if err := w.check(); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
+func (w *diskWatch) Run(ctx context.Context) error { return watch(ctx, w.check) }
 
 // checkMachine looks at the machine before anything is opened.
 func (n *Node) checkMachine(context.Context) error {
-	files, filesKnown := fileLimit()
-	memory, memoryKnown := memoryLimit()
+	_, files, filesKnown := n.opts.OpenFiles()
+	memory, memoryKnown := n.opts.Memory()
 	n.disk = &diskWatch{
 		free: func() (uint64, error) { return n.opts.FreeSpace(n.opts.Dir) },
 		pending: func() int64 {
@@ -119,11 +107,49 @@ func (n *Node) checkMachine(context.Context) error {
 		},
 		log: n.log,
 	}
+	coins, _ := n.cacheSplit()
+	n.memory = &memoryWatch{
+		read:  n.opts.Memory,
+		coins: coins,
+		resize: func(ctx context.Context, size int64) error {
+			return n.chain.SetCacheBytes(ctx, size)
+		},
+		release: debug.FreeOSMemory,
+		log:     n.log,
+		low:     shortage{now: n.opts.Now},
+	}
+	n.files = &fileWatch{
+		read:    n.opts.OpenFiles,
+		log:     n.log,
+		few:     shortage{now: n.opts.Now},
+		refused: n.refusedConnections(),
+	}
+	n.files.check()
 	return errors.Join(
 		checkFiles(files, filesKnown),
-		checkMemory(n.opts.Config.DBCache, memory, memoryKnown, n.log),
+		checkMemory(n.opts.Config.DBCache, memory.Total, memoryKnown, n.log),
 		n.disk.check(),
 	)
+}
+
+// shortages lists what this machine runs short of, for people.
+func (n *Node) shortages() []string {
+	var list []string
+	if n.disk.low.Load() {
+		list = append(list, "disk low: this node does not mine, and stops when the disk is nearly full")
+	}
+	return append(list, n.shortBesideDisk()...)
+}
+
+func (n *Node) shortBesideDisk() []string {
+	var list []string
+	if n.memory.low.on.Load() {
+		list = append(list, "memory low: the cache of coins is kept small, and the process may be killed")
+	}
+	if n.files.few.on.Load() {
+		list = append(list, "few more files can be opened: inbound connections are refused")
+	}
+	return list
 }
 
 // syncing reports whether the node is far behind: its own stored blocks, or

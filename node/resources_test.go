@@ -52,7 +52,7 @@ func TestDiskWatch(t *testing.T) {
 		began := time.Now()
 		const cache = 100 << 20
 		at := func(times ...uint64) uint64 { // one entry per look
-			return times[min(int(time.Since(began)/diskEvery), len(times)-1)]
+			return times[min(int(time.Since(began)/lookEvery), len(times)-1)]
 		}
 		w := &diskWatch{
 			free: func() (uint64, error) {
@@ -77,7 +77,7 @@ func TestDiskWatch(t *testing.T) {
 			select {
 			case err := <-done:
 				t.Fatalf("look %d: the watch ended: %v", i, err)
-			case <-time.After(diskEvery):
+			case <-time.After(lookEvery):
 			}
 		}
 		if err := <-done; !errors.Is(err, ErrDiskLow) || !strings.Contains(err.Error(), "163 MiB free, 164 MiB are needed") {

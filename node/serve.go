@@ -41,6 +41,7 @@ func (n *Node) openRPC(context.Context) error {
 		UserAgent:       "/Charter:" + n.opts.Version + "/",
 		Version:         number,
 		ProtocolVersion: int(message.Version),
+		Warnings:        func() string { return strings.Join(n.shortages(), "; ") },
 		SizeOnDisk:      func() int64 { return sizeOf(n.path(blocksName)) },
 	})
 	if err != nil {
@@ -113,6 +114,7 @@ func (n *Node) openMonitoring(context.Context) error {
 			catchUp:  n.chain.InitialSync,
 			wantPeer: n.peersConfigured(),
 			free:     func() (uint64, error) { return n.opts.FreeSpace(n.opts.Dir) },
+			short:    n.shortBesideDisk,
 		}
 		if err := n.addHTTP("metrics", cfg.Metrics, monitoring(n.registry, h)); err != nil {
 			return err

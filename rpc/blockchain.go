@@ -77,6 +77,7 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 		VerificationProgress: progress(&best, &headers),
 		InitialBlockDownload: c.InitialSync(),
 		ChainWork:            bigHex(best.Work),
+		Warnings:             b.cfg.Warnings(),
 	}
 	if b.cfg.SizeOnDisk != nil {
 		size := b.cfg.SizeOnDisk()

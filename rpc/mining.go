@@ -32,6 +32,7 @@ type miningMethods struct {
 	miner    Miner
 	notifier *notifier
 	now      func() time.Time
+	warnings func() string
 
 	mu       sync.Mutex // guards the rest; held while a template is made
 	template *Template
@@ -40,7 +41,7 @@ type miningMethods struct {
 }
 
 func newMiningMethods(cfg *Config, n *notifier) *miningMethods {
-	return &miningMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner, notifier: n, now: cfg.Now}
+	return &miningMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner, notifier: n, now: cfg.Now, warnings: cfg.Warnings}
 }
 
 func (m *miningMethods) methods() []*method {
@@ -101,6 +102,7 @@ func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 		PooledTx:      pool.Count,
 		Chain:         chainName(m.chain.Params()),
 		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
+		Warnings:      m.warnings(),
 	}
 	if pool.TemplateWeight > 0 {
 		out.BlockWeight, out.BlockTxs = &pool.TemplateWeight, &pool.TemplateTxs

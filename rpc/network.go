@@ -101,6 +101,7 @@ func (n *networkMethods) getNetworkInfo(context.Context, *call) (any, error) {
 		RelayFee:           Amount(pool.MinRelayFee),
 		IncrementalFee:     Amount(pool.IncrementalFee),
 		LocalAddresses:     []localJSON{},
+		Warnings:           n.cfg.Warnings(),
 	}
 	p := n.cfg.Peers
 	if p == nil {

@@ -58,6 +58,10 @@ type Config struct {
 	// if asked for. nil: there is no method for it.
 	Backup func(ctx context.Context, dir string, withKey bool) (chain.BackupReport, error)
 
+	// Warnings says what an operator should look after; "": nothing. nil:
+	// not known.
+	Warnings func() string
+
 	// SizeOnDisk returns the bytes of blocks and undo data. nil: not shown.
 	SizeOnDisk func() int64
 
@@ -91,6 +95,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
+	}
+	if cfg.Warnings == nil {
+		cfg.Warnings = func() string { return "" }
 	}
 	p := cfg.Chain.Params()
 	s := &Server{

@@ -20,9 +20,9 @@ type Backend interface {
 // not yet. doc.go describes its layers.
 type Cache struct {
 	backend Backend
-	budget  int64 // bytes
 
 	mu     sync.RWMutex // guards what follows
+	budget int64        // bytes
 	active *generation
 	frozen *Frozen     // nil unless a freeze is under way
 	clean  *generation // nil: none; flags of its entries mean nothing
@@ -139,6 +139,17 @@ func (c *Cache) spendLocked(k *outpoint) {
 		return
 	}
 	c.active.set(k, nil, slotDirty)
+}
+
+// SetBudget changes the budget. Clean coins make way at once; it may be time
+// to freeze then.
+func (c *Cache) SetBudget(budget int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget = budget
+	if c.sizeLocked() > budget {
+		c.clean = nil
+	}
 }
 
 func (c *Cache) sizeLocked() int64 {

@@ -251,6 +251,43 @@ func TestDisconnectDamage(t *testing.T) {
 	}
 }
 
+// TestSetBudget: a smaller budget costs clean coins at once, and changed ones
+// nothing but a freeze.
+func TestSetBudget(t *testing.T) {
+	const budget = 4 << 20
+	m := newMemory()
+	c := NewCache(m, budget, Stats{})
+	add := func(from, to int) {
+		apply(t, c, func(v *View) {
+			for i := from; i < to; i++ {
+				mustAdd(t, v, i)
+			}
+		})
+	}
+	add(0, 2000)
+	flushAll(t, c, m)
+	add(2000, 4000)
+	size := c.Size()
+	c.SetBudget(size)
+	if c.OverBudget() || c.Size() != size {
+		t.Errorf("%d of %d bytes left where they are just the budget", c.Size(), size)
+	}
+	c.SetBudget(size - 1)
+	if c.Size() >= size || c.Entries() != 2000 {
+		t.Errorf("%d bytes, %d entries left: the clean ones had to go", c.Size(), c.Entries())
+	}
+	c.SetBudget(c.Size()*2 - 2)
+	if !c.OverBudget() {
+		t.Error("not over half of the new budget")
+	}
+	for i := range 4000 {
+		op, want := coinOf(i)
+		if got, ok, err := c.Coin(op); err != nil || !ok || got.Amount != want.Amount {
+			t.Fatalf("coin %d: %v, %v, %v", i, got, ok, err)
+		}
+	}
+}
+
 // TestOverBudget follows a cache through its budget.
 func TestOverBudget(t *testing.T) {
 	m := newMemory()
