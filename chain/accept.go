@@ -32,7 +32,7 @@ func (c *Chain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (
 		if err := ctx.Err(); err != nil {
 			return last, err
 		}
-		n, err := c.acceptHeader(&headers[i])
+		n, err := c.acceptHeader(&headers[i], headerOffer{})
 		if err != nil {
 			hash := headers[i].BlockHash()
 			c.noteOffer(hash, 0, err)
@@ -44,7 +44,7 @@ func (c *Chain) AcceptHeaders(ctx context.Context, headers []wire.BlockHeader) (
 }
 
 // acceptHeader checks one header and adds it to the index. change held.
-func (c *Chain) acceptHeader(h *wire.BlockHeader) (*node, error) {
+func (c *Chain) acceptHeader(h *wire.BlockHeader, offer headerOffer) (*node, error) {
 	if err := c.failure.get(); err != nil {
 		return nil, err
 	}
@@ -63,6 +63,9 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader) (*node, error) {
 	if err := consensus.CheckHeader(h, c.p); err != nil {
 		return nil, err
 	}
+	if parent == nil {
+		parent = c.keepSpare(h.PrevBlock)
+	}
 	switch {
 	case parent == nil:
 		return nil, ErrUnknownParent
@@ -76,15 +79,41 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader) (*node, error) {
 		return nil, err
 	}
 	n := newNode(h, hash, parent)
+	if c.sealed() {
+		if err := c.admit(n, offer); err != nil {
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.index[hash] = n
+	c.keepHeaderLocked(n)
+	return n, nil
+}
+
+// keepHeaderLocked adds a good header to the index.
+func (c *Chain) keepHeaderLocked(n *node) {
+	c.addLocked(n)
 	c.touch(n)
+	c.headerKnownLocked(n)
+}
+
+// headerKnownLocked makes n the best header if it is.
+func (c *Chain) headerKnownLocked(n *node) {
+	if n.undecided() {
+		return
+	}
 	if n.work.Cmp(c.bestHeader.work) > 0 {
 		c.bestHeader = n
 	}
 	c.cfg.Metrics.headers.Set(float64(c.bestHeader.height))
-	return n, nil
+}
+
+// addLocked adds n to the index.
+func (c *Chain) addLocked(n *node) {
+	c.index[n.hash] = n
+	if n.seal != nil {
+		n.sibling, n.parent.child = n.parent.child, n
+	}
 }
 
 // AcceptBlock checks b and adds it to the chain; the best branch follows.
@@ -108,7 +137,7 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := c.acceptHeader(&b.Header)
+	n, err := c.acceptHeader(&b.Header, headerOffer{body: b})
 	if errors.Is(err, ErrUnknownParent) {
 		if err := consensus.CheckBlock(b, c.p); err != nil {
 			return 0, err
@@ -145,7 +174,7 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 		return 0, c.invalidLocked(n)
 	case c.onBest(n) && !wasBest:
 		return ResultConnected, nil
-	case n.chainTxs > 0 && better(n, c.tip()) && c.tooDeepLocked(n):
+	case n.chainTxs > 0 && c.rivals(n, c.tip()) && c.tooDeepLocked(n):
 		return 0, c.tooDeep(n)
 	case known:
 		return ResultDuplicate, nil
@@ -182,6 +211,7 @@ func (c *Chain) storeBody(b *consensus.Block, n *node) error {
 	defer c.mu.Unlock()
 	n.data, n.txCount = loc, int32(len(b.Txs))
 	n.status |= statusData
+	c.uncount(n)
 	c.touch(n)
 	c.linkLocked(n)
 	c.grown(loc.Size)
@@ -212,7 +242,7 @@ func (c *Chain) linkLocked(n *node) {
 
 // considerLocked makes n a candidate if it could be the next tip.
 func (c *Chain) considerLocked(n *node) {
-	if n.chainTxs > 0 && !n.failed() && (len(c.best) == 0 || better(n, c.base())) {
+	if n.chainTxs > 0 && !n.failed() && (len(c.best) == 0 || c.rivals(n, c.base())) {
 		c.candidates[n] = struct{}{}
 	}
 }
@@ -269,7 +299,7 @@ func (c *Chain) pickBestHeaderLocked() {
 	}
 	c.bestHeader = c.base()
 	for _, n := range c.index {
-		if !n.failed() && n.work.Cmp(c.bestHeader.work) > 0 {
+		if !n.failed() && !n.undecided() && n.work.Cmp(c.bestHeader.work) > 0 {
 			c.bestHeader = n
 		}
 	}

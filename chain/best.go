@@ -70,7 +70,7 @@ func (c *Chain) leaveToRun(ctx context.Context, err error) {
 func (c *Chain) settled() {
 	c.mu.Lock()
 	for n := range c.candidates {
-		if !better(n, c.tip()) {
+		if !c.rivals(n, c.tip()) {
 			delete(c.candidates, n)
 		}
 	}
@@ -85,6 +85,12 @@ func (c *Chain) pickCandidate() *node {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	best := c.base()
+	if c.sealed() {
+		if best = c.pickSealed(best); best == c.tip() {
+			return nil
+		}
+		return best
+	}
 	for n := range c.candidates {
 		if !n.failed() && better(n, best) && !c.tooDeepLocked(n) {
 			best = n
@@ -142,7 +148,10 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 			return err
 		}
 	}
-	view, spent, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
+	if err := c.decideTip(n, b); err != nil {
+		return err
+	}
+	view, spent, after, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
 	if err != nil {
 		return err
 	}
@@ -155,9 +164,11 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	c.touch(n)
 	c.best = append(c.best, n)
 	delete(c.candidates, n)
+	c.enterLocked(n, after)
 	c.mu.Unlock()
 	c.cfg.Metrics.connected(n, c.cfg.Now().Sub(began), c.cache)
-	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent})
+	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent, Permissions: after.changed(n.height)})
+	c.decideChildren(n, after.state)
 	return nil
 }
 
@@ -185,9 +196,10 @@ func (c *Chain) disconnectTip(ctx context.Context) error {
 	c.cache.Apply(view)
 	c.best = c.best[:len(c.best)-1]
 	c.considerLocked(n)
+	before := c.leaveLocked(n)
 	c.mu.Unlock()
 	c.cfg.Metrics.at(n.parent, c.cache)
-	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent})
+	c.emit(Event{Kind: Disconnected, Block: b, Info: c.info(n), Spent: spent, Permissions: before.changed(n.height)})
 	return c.maybeFlush()
 }
 

@@ -34,6 +34,11 @@ type Config struct {
 	// while Run is active. 0: 5 minutes.
 	FlushEvery time.Duration
 
+	// SettleDepth is how many blocks below the tip the best branch is never
+	// left without the operator, where blocks carry seals; twice as many as
+	// different members have to seal in a row at least. 0: the chain file's.
+	SettleDepth int32
+
 	// CatchUpLater: New leaves it to CatchUp to connect stored blocks that
 	// the committed chain state does not have yet.
 	CatchUpLater bool
@@ -61,6 +66,9 @@ type Chain struct {
 	cache *utxo.Cache
 	log   *slog.Logger
 
+	perm   *history // who may do what; nil: everybody everything. Written under both locks
+	proofs proofs
+
 	change sync.Mutex
 	// Guarded by change:
 	orphans   *orphans
@@ -68,6 +76,8 @@ type Chain struct {
 	pruneHold func() (int32, bool) // see HoldPruning; nil: nobody needs old blocks
 	added     int64                // bytes of records since Run was told
 	backingUp bool                 // Backup copies files: none is removed
+	undecided map[[32]byte]int     // undecided headers by source
+	spares    spares
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -77,8 +87,9 @@ type Chain struct {
 	bestHeader *node
 	candidates map[*node]struct{} // linked, not failed, better than the tip
 	dirty      []*node            // index rows to write with the next flush
-	pruned     int32              // height up to which the best branch lacks data; nothingPruned
-	snap       *snapState         // a UTXO snapshot whose history is not checked yet; nil: none. Written under change too
+	doubles    []DoubleSeal
+	pruned     int32      // height up to which the best branch lacks data; nothingPruned
+	snap       *snapState // a UTXO snapshot whose history is not checked yet; nil: none. Written under change too
 
 	snapRow *snapshotRow // what the chain state said of a snapshot when it was loaded
 
@@ -118,6 +129,8 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		pruneNow:   make(chan struct{}, 1),
 		bgKick:     make(chan struct{}, 1),
 		pruned:     nothingPruned,
+		perm:       newHistory(cfg.Params),
+		undecided:  make(map[[32]byte]int),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -220,6 +233,9 @@ func (c *Chain) onBest(n *node) bool {
 
 // touch notes that n's index row must be written. mu held.
 func (c *Chain) touch(n *node) {
+	if n.undecided() && n.status&statusData == 0 {
+		return // in memory only
+	}
 	if !n.dirty {
 		n.dirty = true
 		c.dirty = append(c.dirty, n)

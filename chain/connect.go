@@ -9,22 +9,23 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/sigcheck"
 	"github.com/charterchain/charter/chain/utxo"
 )
 
 // connectView checks all rules that need coins for b on top of n.parent,
 // which must be the tip, and returns the coin set with b connected as a view
-// that is not applied yet, and the coins it spends. scripts says whether the
-// scripts are to be run; they need not be for a block that was valid before.
-func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, scripts bool) (*utxo.View, [][]consensus.Coin, error) {
+// that is not applied yet, the coins it spends, and the permissions after it.
+// scripts says whether the scripts are to be run; they need not be for a block that was valid before.
+func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, scripts bool) (*utxo.View, [][]consensus.Coin, permissionsAfter, error) {
 	view := utxo.NewView(c.cache)
-	spent, err := c.connectOn(ctx, view, b, n, scripts)
+	spent, after, err := c.judgeOn(ctx, view, b, n, c.stateAfter(n.parent), scripts)
 	var unread *coinError
 	if errors.As(err, &unread) {
-		return nil, nil, c.fatal("connect", err)
+		return nil, nil, after, c.fatal("connect", err)
 	}
-	return view, spent, err
+	return view, spent, after, err
 }
 
 // coinError says that the coin set could not be read.
@@ -40,25 +41,33 @@ func (e *coinError) Unwrap() error { return e.err }
 // returns the coins that it spends. After an error, which is a *coinError
 // where the coins could not be read, the view is of no use.
 func (c *Chain) connectOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, scripts bool) ([][]consensus.Coin, error) {
+	spent, _, err := c.judgeOn(ctx, view, b, n, c.stateAfter(n.parent), scripts)
+	return spent, err
+}
+
+// judgeOn is connectOn by the permissions as of n.parent; it also returns
+// those after b.
+func (c *Chain) judgeOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, perm *permission.State, scripts bool) ([][]consensus.Coin, permissionsAfter, error) {
+	var after permissionsAfter
 	if err := c.checkNoOverwrite(view, b); err != nil {
-		return nil, err
+		return nil, after, err
 	}
 	flags := consensus.ScriptFlags(n.height, b.Hash, c.p)
 	spent, fees, err := c.spendInputs(view, b, n, flags)
 	if err != nil {
-		return nil, err
+		return nil, after, err
 	}
 	if err := consensus.CheckCoinbaseAmount(b.Txs[0], n.height, fees, c.p); err != nil {
-		return nil, err
+		return nil, after, err
 	}
-	if !scripts {
-		return spent, nil
+	if after, err = c.judge(ctx, b, n, perm, spent, !scripts); err != nil || !scripts {
+		return spent, after, err
 	}
 	spends := make([]sigcheck.Spend, len(spent))
 	for i, coins := range spent {
 		spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
 	}
-	return spent, c.cfg.Checker.CheckBlock(ctx, spends, flags)
+	return spent, after, c.cfg.Checker.CheckBlock(ctx, spends, flags)
 }
 
 // checkNoOverwrite refuses transactions that would take the place of one
@@ -168,7 +177,8 @@ func (c *Chain) loadUndo(n *node, b *consensus.Block) ([][]consensus.Coin, error
 }
 
 // CheckProposal reports whether b would be valid on top of the best block,
-// without looking at its proof of work and without changing anything.
+// without looking at its proof of work and without changing anything. Where
+// blocks carry seals it may be without one, and the signature is not checked.
 func (c *Chain) CheckProposal(ctx context.Context, b *consensus.Block) error {
 	c.change.Lock()
 	defer c.change.Unlock()
@@ -192,6 +202,9 @@ func (c *Chain) CheckProposal(ctx context.Context, b *consensus.Block) error {
 	if err := consensus.CheckBlockContext(b, tip, c.p); err != nil {
 		return err
 	}
-	_, _, err := c.connectView(ctx, b, n, true)
+	if err := c.proposeSeal(b, n); err != nil {
+		return err
+	}
+	_, _, _, err := c.connectView(ctx, b, n, true)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
 )
@@ -18,11 +19,13 @@ type flusher struct {
 
 // flushing is a frozen state on its way to the disk.
 type flushing struct {
-	frozen *utxo.Frozen
-	rows   []store.IndexRow
-	best   *node
-	done   chan struct{}
-	err    error // valid once done is closed
+	frozen  *utxo.Frozen
+	rows    []store.IndexRow
+	best    *node
+	perm    *permission.State // as of best
+	changes map[string][]byte // rows of the permissions
+	done    chan struct{}
+	err     error // valid once done is closed
 }
 
 // maybeFlush starts a flush if the UTXO cache is over its budget. When the
@@ -69,6 +72,9 @@ func (c *Chain) startFlush() (*flushing, error) {
 	c.mu.Lock()
 	f.rows = c.takeRowsLocked()
 	c.mu.Unlock()
+	if c.perm != nil {
+		f.perm, f.changes = c.perm.tip, c.perm.takeUnsaved()
+	}
 	c.flush.last = f
 	c.flush.running.Add(1)
 	go func() {
@@ -108,8 +114,11 @@ func (c *Chain) writeFlush(f *flushing) error {
 	err := c.store.Commit(store.Commit{
 		Best:   f.best.hash,
 		Height: f.best.height,
-		Meta:   f.frozen.Stats().Encode(),
-		Each:   f.frozen.Each,
+		Meta:   commitMeta(f.frozen.Stats(), f.perm),
+		Each: func(put func(k, v []byte), del func(k []byte)) error {
+			eachUnsaved(f.changes, put, del)
+			return f.frozen.Each(put, del)
+		},
 	})
 	if err != nil {
 		return c.fatal(fmt.Sprintf("commit coins at height %d", f.best.height), err)

@@ -90,7 +90,7 @@ func (c *Chain) Reconsider(ctx context.Context, hash chainhash.Hash) error {
 	}
 	c.bestHeader = c.tip()
 	for _, other := range c.index {
-		if !other.failed() && other.work.Cmp(c.bestHeader.work) > 0 {
+		if !other.failed() && !other.undecided() && other.work.Cmp(c.bestHeader.work) > 0 {
 			c.bestHeader = other
 		}
 	}

@@ -59,7 +59,7 @@ func (c *Chain) load(ctx context.Context) error {
 
 // loadCommitted continues at the block of the last commit.
 func (c *Chain) loadCommitted(ctx context.Context, genesis *node, row store.CommitRow) error {
-	stats, err := utxo.DecodeStats(row.Meta)
+	stats, perm, err := c.decodeMeta(row.Meta)
 	if err != nil {
 		return fmt.Errorf("chain state commit %d: %w", row.Generation, err)
 	}
@@ -75,6 +75,9 @@ func (c *Chain) loadCommitted(ctx context.Context, genesis *node, row store.Comm
 	}
 	if best == nil || best.height != row.Height {
 		return &store.DamageError{File: "chainstate", Offset: -1, What: fmt.Sprintf("committed best block %v at height %d is neither in the block index nor in the block files", chainhash.Hash(row.Best), row.Height)}
+	}
+	if err := c.loadPermissions(best, perm); err != nil {
+		return err
 	}
 	return c.loadBest(ctx, genesis, best)
 }
@@ -172,7 +175,11 @@ func (c *Chain) loadIndex() error {
 			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v says height %d, its branch says %d", n.hash, r.height, n.height)}
 		}
 		n.status, n.data, n.undo, n.txCount, n.broken = r.status, r.data, r.undo, r.txCount, r.broken
-		c.index[n.hash] = n
+		n.seal = r.seal
+		if (n.seal != nil) != (c.sealed() && n.parent != nil) {
+			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v: seal %t, this chain has the other", n.hash, n.seal != nil)}
+		}
+		c.addLocked(n)
 		todo = append(todo, children[n.hash]...)
 	}
 	if len(c.index) != len(rows) {
@@ -200,7 +207,14 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 		if err != nil {
 			return fmt.Errorf("stored block %v: %w", chainhash.Hash(hash), err)
 		}
-		found = append(found, recovered{msg.Header, hash, int32(len(msg.Transactions)), loc})
+		r := recovered{header: msg.Header, hash: hash, txCount: int32(len(msg.Transactions)), at: loc}
+		if c.sealed() && hash != c.p.GenesisHash {
+			if r.seal, err = c.recoverSeal(msg); err != nil {
+				c.log.Warn("block file holds a block without a good seal, passed over", "hash", chainhash.Hash(hash), "err", err)
+				return nil
+			}
+		}
+		found = append(found, r)
 		return nil
 	})
 	if err != nil {
@@ -253,6 +267,7 @@ type recovered struct {
 	hash    chainhash.Hash
 	txCount int32
 	at      store.Location
+	seal    *recoveredSeal // where blocks carry seals
 }
 
 // indexRecovered gives blocks found on disk their nodes. A block may lie
@@ -276,7 +291,10 @@ func (c *Chain) indexRecovered(found []recovered, checked bool) int {
 				if parent.failed() {
 					n.status |= statusFailedParent
 				}
-				c.index[r.hash] = n
+				if !c.nameSeal(n, r.seal, checked) {
+					continue
+				}
+				c.addLocked(n)
 			}
 			n.data, n.txCount = r.at, r.txCount
 			n.status |= statusData

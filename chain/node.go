@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/store"
 )
 
@@ -22,6 +23,7 @@ const (
 	statusFailed                          // breaks the rule in node.broken, or the operator said so
 	statusFailedParent                    // descends from a failed block
 	statusPruned                          // body or undo data was here and was removed to save space
+	statusUndecided                       // it is open if its member may seal it: the permissions as of its parent are not known
 )
 
 // node is a block in the index. The fields above the line never change
@@ -35,6 +37,7 @@ type node struct {
 	bits   uint32
 	work   *big.Int // of the branch up to and with this block
 	header wire.BlockHeader
+	seal   *nodeSeal // nil for genesis and where mining is everybody's; fixed once the block is decided
 
 	// --- guarded by Chain.mu ---
 
@@ -46,6 +49,9 @@ type node struct {
 	chainTxs int64                // 0 unless the bodies of it and of all ancestors were here
 	dirty    bool                 // row differs from the one on disk
 	precious int64                // number of the call of Precious that named it, the last if several; 0: none
+	left     *permission.State    // permissions after it, where it was on the best branch since the start and is not any more
+	child    *node                // one of its children, where blocks carry seals
+	sibling  *node                // another child of its parent
 }
 
 // newNode makes the node of header on top of parent (nil for genesis).

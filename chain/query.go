@@ -92,6 +92,9 @@ func (c *Chain) infoLocked(n *node) BlockInfo {
 		TxCount:    int(n.txCount),
 		ChainTxs:   n.chainTxs,
 	}
+	if s := n.seal; s != nil {
+		info.Sealed, info.Sealer, info.Restart, info.Undecided = true, s.member, s.restart, n.undecided()
+	}
 	if info.OnBest && int(n.height)+1 < len(c.best) {
 		next := c.best[n.height+1].hash
 		info.Next = &next
@@ -105,11 +108,13 @@ func (c *Chain) Tips() []Tip {
 	defer c.mu.RUnlock()
 	hasChild := make(map[*node]bool, len(c.index))
 	for _, n := range c.index {
-		hasChild[n.parent] = true
+		if !n.undecided() || n.txCount > 0 {
+			hasChild[n.parent] = true
+		}
 	}
 	var tips []Tip
 	for _, n := range c.index {
-		if hasChild[n] && n != c.tip() {
+		if hasChild[n] && n != c.tip() || n.undecided() && n.txCount == 0 {
 			continue
 		}
 		t := Tip{BlockInfo: c.infoLocked(n), BranchLen: n.height - fork(n, c.tip()).height}
@@ -305,6 +310,7 @@ func (c *Chain) Next() NextBlock {
 	c.mu.RLock()
 	tip := c.tip()
 	info := c.infoLocked(tip)
+	perm := c.stateAfterLocked(tip)
 	c.mu.RUnlock()
 	height := tip.height + 1
 	return NextBlock{
@@ -315,6 +321,8 @@ func (c *Chain) Next() NextBlock {
 		Bits:       func(t uint32) uint32 { return consensus.NextBits(tip, t, c.p) },
 		Flags:      consensus.ScriptFlags(height, chainhash.Hash{}, c.p),
 		Subsidy:    consensus.Subsidy(height, c.p),
+
+		Permissions: perm,
 	}
 }
 
@@ -329,8 +337,11 @@ const syncGap = 6
 func (c *Chain) InitialSync() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if c.sealed() {
+		return c.pickSealed(c.tip()).height > c.tip().height+syncGap
+	}
 	for n := range c.candidates {
-		if n.height > c.tip().height+syncGap && better(n, c.tip()) {
+		if n.height > c.tip().height+syncGap && c.rivals(n, c.tip()) {
 			return true
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/record"
 )
 
 // ErrUnknownBlock is returned where a block hash or height is asked for
@@ -50,6 +52,14 @@ type BlockInfo struct {
 	Next       *chainhash.Hash // its child on the best branch, else nil
 	TxCount    int             // 0 when the body was never here
 	ChainTxs   int64           // transactions up to and with this block; 0 when not known
+
+	// Where mining is restricted: the member that sealed the block, and
+	// whether that restarted the chain. Undecided: it is open if the member
+	// may, since the permissions as of its parent are not known yet.
+	Sealed    bool
+	Sealer    record.MemberID
+	Restart   bool
+	Undecided bool
 }
 
 // Tip is a leaf of the block tree.
@@ -85,6 +95,9 @@ type Event struct {
 	// Spent holds, for Connected and Disconnected, the coins that the
 	// block's inputs spend: one slice per transaction after the coinbase.
 	Spent [][]consensus.Coin
+
+	// Permissions: who may do what is not as it was before this block.
+	Permissions bool
 }
 
 // Result says what became of a block that broke no rule.
@@ -107,4 +120,7 @@ type NextBlock struct {
 	Bits       func(time uint32) uint32
 	Flags      txscript.ScriptFlags
 	Subsidy    int64 // smallest unit
+
+	// Permissions judge the block; nil on chains without.
+	Permissions *permission.State
 }

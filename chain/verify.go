@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
 )
@@ -126,7 +127,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		return nil, nil, err
 	}
 	row, _ := snap.Best()
-	stats, err := utxo.DecodeStats(row.Meta)
+	stats, _, err := c.decodeMeta(row.Meta)
 	c.mu.RLock()
 	tip = c.index[row.Best]
 	c.mu.RUnlock()
@@ -200,6 +201,12 @@ func (c *Chain) checkAlone(b *consensus.Block, n *node) error {
 	}
 	if err := consensus.CheckBlock(b, c.p); err != nil {
 		return err
+	}
+	if n.seal != nil {
+		proof := seal.ProofOf(b)
+		if _, err := c.checkSeal(&b.Header, n.height, &proof); err != nil {
+			return err
+		}
 	}
 	return consensus.CheckBlockContext(b, n.parent, c.p)
 }

@@ -19,6 +19,7 @@ import (
 // Options say what a harness runs on. The zero value is good.
 type Options struct {
 	Params     *params.Params   // nil: ChainFile
+	Consortium *Consortium      // a permissioned chain, with its own Params
 	FS         store.FS         // nil: the real one
 	Dir        string           // empty: a temporary folder
 	CacheBytes int64            // 0: 8 MiB
@@ -43,6 +44,9 @@ type Harness struct {
 // New opens a chain. It is closed at the end of the test.
 func New(t testing.TB, opts Options) *Harness {
 	t.Helper()
+	if opts.Consortium != nil {
+		opts.Params = opts.Consortium.Params
+	}
 	if opts.Params == nil {
 		opts.Params = Params(ChainFile)
 	}
@@ -63,6 +67,7 @@ func New(t testing.TB, opts Options) *Harness {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Harness{Maker: NewMaker(opts.Params), t: t, opts: opts}
+	h.Maker.consortium = opts.Consortium
 	genesis := consensus.NewBlock(opts.Params.GenesisBlock)
 	h.named = map[string]*consensus.Block{"genesis": genesis}
 	h.names = map[chainhash.Hash]string{genesis.Hash: "genesis"}

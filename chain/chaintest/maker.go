@@ -72,6 +72,8 @@ type Maker struct {
 	Params *params.Params
 	blocks map[chainhash.Hash]*made
 	salt   uint64
+
+	consortium *Consortium // nil: an open chain
 }
 
 // made is a block with its place.
@@ -79,6 +81,7 @@ type made struct {
 	block  *consensus.Block
 	parent *made
 	height int32
+	sealer *Member // nil where there is none
 }
 
 // NewMaker returns a maker that knows the genesis block.
@@ -117,6 +120,14 @@ type Draft struct {
 
 	// NoSolve leaves the nonce alone.
 	NoSolve bool
+
+	// On permissioned chains: who makes the block, and whether without a seal.
+	Sealer   *Member
+	Unsealed bool
+
+	claimed bool // the coinbase pays to whom it should
+	maker   *Maker
+	on      *made
 }
 
 // Coinbase returns the coinbase transaction.
@@ -156,10 +167,13 @@ func (m *Maker) Make(parent chainhash.Hash, opts ...Option) *consensus.Block {
 		panic(fmt.Sprintf("chaintest: unknown parent %v", parent))
 	}
 	d := m.draft(on)
+	d.maker, d.on = m, on
 	for _, opt := range opts {
 		opt(d)
 	}
+	d.sealDraft()
 	m.finish(d, on)
+	d.sealBlock()
 	for _, fn := range d.Final {
 		fn(d.Block)
 	}
@@ -167,7 +181,7 @@ func (m *Maker) Make(parent chainhash.Hash, opts ...Option) *consensus.Block {
 		Solve(&d.Block.Header)
 	}
 	b := consensus.NewBlock(d.Block)
-	m.blocks[b.Hash] = &made{block: b, parent: on, height: d.Height}
+	m.blocks[b.Hash] = &made{block: b, parent: on, height: d.Height, sealer: d.Sealer}
 	return b
 }
 

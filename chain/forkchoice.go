@@ -1,0 +1,268 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/record"
+)
+
+// Which branch is best. Where mining is everybody's, function better says it:
+// most work, of equal work the first one. Where blocks carry seals it is:
+//
+//   - Where branches part at a restart block, it wins against those without
+//     one that have fewer blocks than w, the number of different members in a
+//     row that its parent asks for: whoever they are, they are no majority.
+//   - Most work wins.
+//   - Of equal work: what the operator called precious; then, where they part
+//     at variants of one block, the variant that came first; then the lower
+//     hash, so that miners who are each barred on their own tip meet on one.
+//
+// These rules say of two branches which is better, but not always of three in
+// a circle. So a winner is found fork by fork, from the highest on: it depends
+// on the set of branches only, not on their order, and a chain that rests on
+// it stays there.
+
+// bestOf returns the best of tips, which are good blocks, at least one. mu
+// held.
+func (c *Chain) bestOf(tips []*node) *node {
+	if len(tips) == 1 {
+		return tips[0]
+	}
+	at := tips[0]
+	for _, tip := range tips[1:] {
+		at = fork(at, tip)
+	}
+	groups := make(map[*node][]*node) // by the block with which they leave at
+	for _, tip := range tips {
+		if tip != at {
+			first := tip.ancestor(at.height + 1)
+			groups[first] = append(groups[first], tip)
+		}
+	}
+	winners := make([]*node, 0, len(groups))
+	for _, group := range groups {
+		winners = append(winners, c.bestOf(group))
+	}
+	return c.bestAt(at, winners)
+}
+
+// bestAt returns the best of tips, any two of which part at the block at.
+func (c *Chain) bestAt(at *node, tips []*node) *node {
+	var best []*node // those with most work
+	for _, tip := range c.withRestart(at, tips) {
+		if len(best) > 0 {
+			if more := tip.work.Cmp(best[0].work); more < 0 {
+				continue
+			} else if more > 0 {
+				best = best[:0]
+			}
+		}
+		best = append(best, tip)
+	}
+	if len(best) == 1 {
+		return best[0]
+	}
+	winner := best[0]
+	for _, tip := range best[1:] {
+		if winsTie(at, tip, winner, best) {
+			winner = tip
+		}
+	}
+	return winner
+}
+
+// withRestart drops the tips that lose against a restart on the block at.
+func (c *Chain) withRestart(at *node, tips []*node) []*node {
+	restarts := false
+	for _, tip := range tips {
+		restarts = restarts || tip.restartsAt(at)
+	}
+	if !restarts {
+		return tips
+	}
+	enough := c.requiredAt(at)
+	var left []*node
+	for _, tip := range tips {
+		if tip.restartsAt(at) || tip.height-at.height >= enough {
+			left = append(left, tip)
+		}
+	}
+	return left
+}
+
+// restartsAt reports whether n's branch has a restart block on the block at.
+func (n *node) restartsAt(at *node) bool {
+	first := n.ancestor(at.height + 1)
+	return first != nil && first.seal != nil && first.seal.restart
+}
+
+// requiredAt returns w as of the block at, for those on top of it.
+func (c *Chain) requiredAt(at *node) int32 {
+	state := c.stateAfterLocked(at)
+	if state == nil {
+		return 0 // never judged, so nothing on it was; work decides
+	}
+	return int32(state.Required(at.height + 1))
+}
+
+// winsTie reports whether a is better than b, both of most work among peers,
+// which part at the block at.
+func winsTie(at, a, b *node, peers []*node) bool {
+	if a.precious != b.precious {
+		return a.precious > b.precious
+	}
+	if later := laterVariant(at, a, peers); later != laterVariant(at, b, peers) {
+		return !later
+	}
+	return lowerHash(a, b)
+}
+
+// laterVariant reports whether one of peers stands on another variant of the
+// block by which n's branch leaves at, which came before n's.
+func laterVariant(at, n *node, peers []*node) bool {
+	mine := n.ancestor(at.height + 1)
+	for _, peer := range peers {
+		other := peer.ancestor(at.height + 1)
+		if other != mine && other.seal.variant == mine.seal.variant && cameBefore(other, mine) {
+			return true
+		}
+	}
+	return false
+}
+
+// cameBefore reports whether the body of a was stored before that of b.
+func cameBefore(a, b *node) bool {
+	if a.data.File != b.data.File {
+		return a.data.File < b.data.File
+	}
+	return a.data.Offset < b.data.Offset
+}
+
+// lowerHash compares the hashes as numbers, as proof of work does.
+func lowerHash(a, b *node) bool {
+	for i := len(a.hash) - 1; i >= 0; i-- {
+		if a.hash[i] != b.hash[i] {
+			return a.hash[i] < b.hash[i]
+		}
+	}
+	return false
+}
+
+// rivals reports whether n may be better than the block than: a candidate for
+// the tip, where than is. mu held.
+func (c *Chain) rivals(n, than *node) bool {
+	if !c.sealed() {
+		return better(n, than)
+	}
+	if n.work.Cmp(than.work) >= 0 {
+		return n != than
+	}
+	at := fork(n, than)
+	return at != n && n.restartsAt(at) && !than.restartsAt(at)
+}
+
+// settleDepth is how many blocks below the tip the branch is never left
+// without the operator, at the tip's permissions.
+func (c *Chain) settleDepth(state *permission.State, height int32) int32 {
+	depth := c.cfg.SettleDepth
+	if depth == 0 {
+		depth = c.p.Policy.SettleDepth
+	}
+	return max(depth, int32(2*state.Required(height+1)))
+}
+
+// settledUpTo is the height up to which the best branch is not left without
+// the operator. mu held.
+func (c *Chain) settledUpTo() int32 {
+	if !c.sealed() {
+		return -1
+	}
+	tip := c.tip()
+	return max(c.p.Permissions.SetupBlocks, tip.height-c.settleDepth(c.perm.tip, tip.height))
+}
+
+// conflictsLocked reports whether n's branch leaves the best one below what is
+// settled, and the operator did not call it precious.
+func (c *Chain) conflictsLocked(n *node) bool {
+	return c.sealed() && n.precious == 0 && fork(c.tip(), n).height < min(c.settledUpTo(), c.tip().height)
+}
+
+// Conflict is a branch that would be the best one, but for leaving the best
+// one further back than the chain settles. An operator has to decide.
+type Conflict struct {
+	Other BlockInfo // its last block
+	Fork  BlockInfo // where it leaves the best branch
+}
+
+// Conflict returns the conflicting history that this node knows of, if there
+// is one. Nobody should mine or rely on new payments meanwhile.
+func (c *Chain) Conflict() (Conflict, bool) {
+	if !c.sealed() {
+		return Conflict{}, false
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	best := c.bestOf(c.leavesLocked(c.tip(), func(n *node) bool { return !c.tooDeepLocked(n) }))
+	if best == c.tip() || !c.conflictsLocked(best) || !c.weighty(best) {
+		return Conflict{}, false
+	}
+	return Conflict{c.infoLocked(best), c.infoLocked(fork(c.tip(), best))}, true
+}
+
+// Warnings says in sentences what an operator has to look at.
+func (c *Chain) Warnings() []string {
+	var list []string
+	if f, ok := c.Conflict(); ok {
+		list = append(list, fmt.Sprintf("conflicting history: the branch that ends in block %v at height %d would be better than the one that this node follows, "+
+			"but leaves it at height %d, further back than blocks are ever undone (settle_depth); this node stays and does not mine. "+
+			"Find out why the network was split. To change over: preciousblock %v", f.Other.Hash, f.Other.Height, f.Fork.Height, f.Other.Hash))
+	}
+	if err := c.UpgradeNeeded(); err != nil {
+		list = append(list, err.Error())
+	}
+	return list
+}
+
+// pickSealed returns the best of base, the tip or a good block below it, and
+// the candidates that may take its place. mu held.
+func (c *Chain) pickSealed(base *node) *node {
+	return c.bestOf(c.leavesLocked(base, func(n *node) bool { return !c.tooDeepLocked(n) && !c.conflictsLocked(n) }))
+}
+
+// leavesLocked returns base, and those candidates that may be better, are ok,
+// and on which no other such candidate stands.
+func (c *Chain) leavesLocked(base *node, ok func(*node) bool) []*node {
+	viable := make(map[*node]bool)
+	for n := range c.candidates {
+		if n != base && !n.failed() && c.rivals(n, base) && ok(n) {
+			viable[n] = true
+		}
+	}
+	leaves := []*node{base}
+	for n := range viable {
+		covered := false
+		for child := n.child; child != nil && !covered; child = child.sibling {
+			covered = viable[child]
+		}
+		if !covered {
+			leaves = append(leaves, n)
+		}
+	}
+	return leaves
+}
+
+// weighty reports whether the branch of n has blocks of as many members as
+// mining asks for where it leaves the best one. Others cannot be a history
+// that anybody follows, and cost nothing to make.
+func (c *Chain) weighty(n *node) bool {
+	at := fork(c.tip(), n)
+	state := c.perm.at(at.height)
+	members := make(map[record.MemberID]bool)
+	for ; n != at; n = n.parent {
+		if member, err := state.CheckSealer(n.seal.key, at.height+1); err == nil {
+			members[member] = true
+		}
+	}
+	return len(members) >= state.Required(at.height+1)
+}

@@ -1,0 +1,297 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/record"
+	"github.com/charterchain/charter/chain/permission/seal"
+)
+
+// ErrNoProof is returned for a header that came without the proof of its seal,
+// which every header needs where mining is restricted.
+var ErrNoProof = errors.New("header without the proof of its seal")
+
+// nodeSeal is what is known of who made a block. All but member is fixed by
+// the block; member by the permissions as of its parent, which have to be
+// known first. Guarded by Chain.mu where the block is undecided, else fixed.
+type nodeSeal struct {
+	key     [32]byte
+	variant seal.VariantID
+	restart bool
+	member  record.MemberID // zero while the block is undecided
+
+	// Only while the block is undecided:
+	cert    *seal.Certificate // where restart; nil: it has to be read from the body
+	source  [32]byte          // who brought the header
+	counted bool              // in Chain.undecided
+}
+
+// sealed reports whether blocks of this chain carry seals.
+func (c *Chain) sealed() bool { return c.perm != nil && c.perm.restrictsMining }
+
+// undecided reports whether it is open if n's member may seal it. mu or
+// change held.
+func (n *node) undecided() bool { return n.status&statusUndecided != 0 }
+
+// proofOf returns what a body shows of its seal. It is called for blocks of
+// which nothing was checked but the header's proof of work.
+func (c *Chain) proofOf(b *consensus.Block) (*seal.Proof, error) {
+	if len(b.Txs) == 0 {
+		return nil, consensus.CheckBlock(b, c.p)
+	}
+	proof := seal.ProofOf(b)
+	return &proof, nil
+}
+
+// checkSeal checks the proof of a header at height: all that it shows without
+// the permissions as of its parent.
+func (c *Chain) checkSeal(h *wire.BlockHeader, height int32, proof *seal.Proof) (*nodeSeal, error) {
+	if proof == nil || proof.Coinbase == nil {
+		return nil, ErrNoProof
+	}
+	s, cert, variant, err := proof.Check(c.p.GenesisHash, h, height)
+	if err != nil {
+		return nil, err
+	}
+	return &nodeSeal{key: s.Key, variant: variant, restart: cert != nil, cert: cert}, nil
+}
+
+// decide judges by the permissions as of n's parent whether the key in n's
+// seal may seal it, and names its member. cert is n's, if it restarts the
+// chain. The caller adds n.seal.member to the node under mu.
+func (c *Chain) decide(n *node, parent *permission.State, cert *seal.Certificate) (record.MemberID, error) {
+	judged := parent
+	if n.seal.restart {
+		var err error
+		if judged, _, err = c.restarted(n, parent, cert); err != nil {
+			return record.MemberID{}, err
+		}
+	}
+	member, err := judged.CheckSealer(n.seal.key, n.height)
+	if err != nil || n.seal.restart {
+		return member, err
+	}
+	return member, seal.CheckDiversity(member, n.height, n.sealersBelow(parent.LookBack(n.height)))
+}
+
+// restarted returns the state by which the restart block n is judged, and what
+// differs from that after its parent.
+func (c *Chain) restarted(n *node, parent *permission.State, cert *seal.Certificate) (*permission.State, *permission.Delta, error) {
+	if cert == nil {
+		return nil, nil, fmt.Errorf("restart certificate of block %v: %w", n.hash, ErrNoData)
+	}
+	if err := seal.CheckRestartTime(&n.header, &n.parent.header, c.p.Permissions.RestartDelay); err != nil {
+		return nil, nil, err
+	}
+	return parent.Restart(n.height, cert)
+}
+
+// sealersBelow yields the sealers from n's parent down to the block at lowest.
+func (n *node) sealersBelow(lowest int32) func(yield func(record.MemberID) bool) {
+	return func(yield func(record.MemberID) bool) {
+		for at := n.parent; at != nil && at.seal != nil && at.height >= lowest; at = at.parent {
+			if !yield(at.seal.member) {
+				return
+			}
+		}
+	}
+}
+
+// headerOffer says how a header came.
+type headerOffer struct {
+	body   *consensus.Block // nil: the header alone
+	proof  *seal.Proof      // where there is no body
+	source [32]byte         // who brought it; zero: not said
+	built  bool             // a header that stands on it came with it
+}
+
+// admit checks who made the block n, which is not in the index yet. Where that
+// cannot be judged before its parent is, n is undecided.
+func (c *Chain) admit(n *node, offer headerOffer) (err error) {
+	proof := offer.proof
+	if offer.body != nil {
+		if proof, err = c.proofOf(offer.body); err != nil {
+			return err
+		}
+	}
+	if n.seal, err = c.checkSeal(&n.header, n.height, proof); err != nil {
+		if b := offer.body; b != nil && errors.Is(err, seal.RuleProof) {
+			return errors.Join(consensus.CheckBlock(b, c.p), err) // the body is another block's
+		}
+		return err
+	}
+	n.seal.source = offer.source
+	if parent := c.stateAfter(n.parent); parent != nil {
+		member, err := c.decide(n, parent, n.seal.cert)
+		if err != nil {
+			return err
+		}
+		n.seal.member, n.seal.cert = member, nil
+		c.seeDouble(n)
+	} else {
+		n.status |= statusUndecided
+		if err := c.roomFor(n, offer.body != nil); err != nil {
+			return err
+		}
+	}
+	if first := c.variantOf(n); first != nil && !offer.built {
+		c.spares.add(n)
+		return fmt.Errorf("%w: %v", ErrVariant, first.hash)
+	}
+	if offer.body == nil {
+		c.count(n)
+	}
+	return nil
+}
+
+// decideTip judges who sealed n, which stands on the tip. b is its body.
+func (c *Chain) decideTip(n *node, b *consensus.Block) error {
+	if !n.undecided() {
+		return nil
+	}
+	cert := n.seal.cert
+	if n.seal.restart && cert == nil {
+		var err error
+		if _, cert, err = seal.Find(b.Txs[0].Msg); err != nil {
+			return err
+		}
+	}
+	member, err := c.decide(n, c.perm.tip, cert)
+	if err == nil {
+		c.decided(n, member)
+	}
+	return err
+}
+
+// decided notes that member may seal n. change held.
+func (c *Chain) decided(n *node, member record.MemberID) {
+	c.mu.Lock()
+	c.uncount(n)
+	n.status &^= statusUndecided
+	n.seal.member, n.seal.cert = member, nil
+	c.touch(n)
+	if !n.failed() {
+		c.headerKnownLocked(n)
+	}
+	c.mu.Unlock()
+	c.seeDouble(n)
+}
+
+// decideChildren judges who sealed the blocks on top of n, of which it was
+// open: state says who may do what after n. change held.
+func (c *Chain) decideChildren(n *node, state *permission.State) {
+	if n.child == nil {
+		return
+	}
+	var next *node
+	for child := n.child; child != nil; child = next {
+		next = child.sibling // child may be taken out
+		if !child.undecided() || child.failed() || child.seal.restart && child.seal.cert == nil {
+			continue
+		}
+		member, err := c.decide(child, state, child.seal.cert)
+		if err == nil {
+			c.decided(child, member)
+		} else if rule := consensus.AsRule(err); rule != nil {
+			c.refuse(child, rule)
+		}
+	}
+}
+
+// recoveredSeal is what the body of a block record says of its seal.
+type recoveredSeal struct {
+	seal     *seal.Seal
+	cert     *seal.Certificate
+	zeroRoot chainhash.Hash
+}
+
+// recoverSeal reads the seal from a stored block, whose height is not known.
+func (c *Chain) recoverSeal(msg *wire.MsgBlock) (*recoveredSeal, error) {
+	b := consensus.NewBlock(msg)
+	proof, err := c.proofOf(b)
+	if err != nil {
+		return nil, err
+	}
+	s, cert, _, err := proof.Read(c.p.GenesisHash, &msg.Header, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &recoveredSeal{s, cert, seal.ZeroRoot(proof.Coinbase, s, proof.Branch)}, nil
+}
+
+// nameSeal gives n, a block found on disk, its seal. checked: it was checked
+// before it was stored.
+func (c *Chain) nameSeal(n *node, r *recoveredSeal, checked bool) bool {
+	if r == nil {
+		return true
+	}
+	variant := seal.Message(c.p.GenesisHash, &n.header, r.zeroRoot, n.height)
+	if !checked && !r.seal.Verify(variant) {
+		c.log.Warn("block file holds a block that breaks a rule, passed over", "hash", n.hash, "err", seal.SignatureError(r.seal, n.height))
+		return false
+	}
+	n.seal = &nodeSeal{key: r.seal.Key, variant: variant, restart: r.cert != nil, cert: r.cert}
+	n.status |= statusUndecided
+	return true
+}
+
+// loadPermissions reads the permissions as of the committed best block, whose
+// hash is want, and names the members whose blocks up to it lost their rows.
+func (c *Chain) loadPermissions(best *node, want [32]byte) error {
+	if c.perm == nil {
+		return nil
+	}
+	rows, err := c.store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer rows.Release()
+	if c.perm, err = c.readHistory(rows, best, want); err != nil {
+		return err
+	}
+	if !c.sealed() {
+		return nil
+	}
+	for height := int32(1); height <= best.height; height++ {
+		n := best.ancestor(height)
+		if !n.undecided() {
+			continue
+		}
+		member, err := c.decide(n, c.perm.at(height-1), n.seal.cert)
+		if err != nil {
+			return fmt.Errorf("block %v at height %d of the committed branch: %w; start once with --reindex-chainstate", n.hash, height, err)
+		}
+		n.status &^= statusUndecided
+		n.seal.member, n.seal.cert = member, nil
+		c.touch(n)
+	}
+	return nil
+}
+
+// proposeSeal checks the seal that b, a proposal for the block n, has; it need
+// not have one.
+func (c *Chain) proposeSeal(b *consensus.Block, n *node) error {
+	if !c.sealed() {
+		return nil
+	}
+	proof := seal.ProofOf(b)
+	s, cert, _, err := proof.Read(c.p.GenesisHash, &b.Header, n.height)
+	switch {
+	case errors.Is(err, seal.RuleMissing):
+		return nil
+	case err != nil:
+		return err
+	}
+	n.seal = &nodeSeal{key: s.Key, restart: cert != nil}
+	if s.Key == [32]byte{} {
+		return nil // a place for a seal
+	}
+	_, err = c.decide(n, c.stateAfter(n.parent), cert)
+	return err
+}

@@ -1,0 +1,226 @@
+package chain
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/seal"
+)
+
+// Bounds of what is kept of blocks whose sealers cannot be judged yet.
+const (
+	// MaxUndecided is how many undecided headers are kept for one source, and
+	// how far above the last validated block of their branch they may be.
+	MaxUndecided = 2048
+
+	// maxSpares is how many second variants of blocks are remembered, in case
+	// that somebody builds on them.
+	maxSpares = 64
+)
+
+var (
+	// ErrUndecided is returned for a header whose sealer cannot be judged yet
+	// and for which there is no room until blocks below it are validated.
+	ErrUndecided = errors.New("too far above the blocks that are validated to be judged yet")
+
+	// ErrVariant is returned for a second variant of a known block, which
+	// signs the same as that one. It is kept once a block builds on it.
+	ErrVariant = errors.New("another variant of a known block")
+)
+
+// SealedHeader is a header with the proof of who made the block.
+type SealedHeader struct {
+	Header wire.BlockHeader
+	Proof  *seal.Proof
+}
+
+// AcceptSealed is AcceptHeaders for chains on which mining is restricted.
+// A header whose parent is validated is judged by who may do what; others are
+// undecided, and kept in memory until their parents are or ForgetSource is
+// called for the source, which names who brought them. Besides the errors of
+// AcceptHeaders: ErrNoProof, ErrUndecided, ErrVariant.
+func (c *Chain) AcceptSealed(ctx context.Context, headers []SealedHeader, source [32]byte) (BlockInfo, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	var last BlockInfo
+	for i := range headers {
+		if err := ctx.Err(); err != nil {
+			return last, err
+		}
+		h := &headers[i]
+		hash := h.Header.BlockHash()
+		offer := headerOffer{proof: h.Proof, source: source}
+		offer.built = i+1 < len(headers) && headers[i+1].Header.PrevBlock == hash
+		n, err := c.acceptHeader(&h.Header, offer)
+		if err != nil {
+			c.noteOffer(hash, 0, err)
+			return last, fmt.Errorf("header %v: %w", hash, err)
+		}
+		last = c.info(n)
+	}
+	return last, nil
+}
+
+// ForgetSource says that nobody is left who brought headers under this name:
+// those that are undecided and of which no body came are forgotten.
+func (c *Chain) ForgetSource(source [32]byte) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	if c.undecided[source] == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []*node
+	for _, n := range c.index {
+		if n.bare() && n.seal.source == source {
+			list = append(list, n)
+		}
+	}
+	// From the highest on: what others still build on stays.
+	slices.SortFunc(list, func(a, b *node) int { return cmp.Compare(b.height, a.height) })
+	for _, n := range list {
+		if n.child == nil {
+			c.removeLocked(n)
+		}
+	}
+}
+
+// bare reports whether n is an undecided header, of which no body came.
+func (n *node) bare() bool { return n.undecided() && n.txCount == 0 && !n.dirty }
+
+// roomFor checks the bounds of undecided blocks before n becomes one.
+func (c *Chain) roomFor(n *node, body bool) error {
+	if !body && c.undecided[n.seal.source] >= MaxUndecided {
+		return fmt.Errorf("%w: %d headers of one source wait already", ErrUndecided, MaxUndecided)
+	}
+	at := n.parent
+	for at.status&statusValid == 0 { // written under change, which we hold; genesis is valid
+		if n.height-at.height >= MaxUndecided {
+			return fmt.Errorf("%w: height %d is %d or more above the last validated block of its branch", ErrUndecided, n.height, MaxUndecided)
+		}
+		at = at.parent
+	}
+	return nil
+}
+
+// count notes that n, if it is undecided, takes room of its source's.
+func (c *Chain) count(n *node) {
+	if n.undecided() && !n.seal.counted {
+		n.seal.counted = true
+		c.undecided[n.seal.source]++
+	}
+}
+
+// uncount gives the room back. change held.
+func (c *Chain) uncount(n *node) {
+	if n.seal == nil || !n.seal.counted {
+		return
+	}
+	n.seal.counted = false
+	if c.undecided[n.seal.source]--; c.undecided[n.seal.source] <= 0 {
+		delete(c.undecided, n.seal.source)
+	}
+}
+
+// refuse ends the wait of an undecided block that breaks a rule. It is only
+// remembered where its body, or that of one that stands on it, is here: else
+// it would cost too little to make us remember many.
+func (c *Chain) refuse(n *node, rule *consensus.RuleError) {
+	c.mu.Lock()
+	tree := n.tree()
+	for _, d := range tree {
+		if !d.bare() {
+			c.mu.Unlock()
+			c.markFailed(n, rule)
+			return
+		}
+	}
+	slices.Reverse(tree) // children first
+	for _, d := range tree {
+		c.removeLocked(d)
+	}
+	c.mu.Unlock()
+	c.strange.note(n.hash, rule, -1, c.cfg.Now())
+	c.log.Info("header refused", "hash", n.hash, "height", n.height, "rule", string(rule.Rule), "detail", rule.Detail)
+}
+
+// tree returns n and its descendants, parents first. mu held.
+func (n *node) tree() []*node {
+	list := []*node{n}
+	for i := 0; i < len(list); i++ {
+		for child := list[i].child; child != nil; child = child.sibling {
+			list = append(list, child)
+		}
+	}
+	return list
+}
+
+// removeLocked takes an undecided header without children out of the index.
+func (c *Chain) removeLocked(n *node) {
+	c.uncount(n)
+	delete(c.index, n.hash)
+	for at := &n.parent.child; *at != nil; at = &(*at).sibling {
+		if *at == n {
+			*at = n.sibling
+			return
+		}
+	}
+}
+
+// variantOf returns a block that breaks no rule and of which n is another
+// variant: the one that came first, if there are several. change held.
+func (c *Chain) variantOf(n *node) *node {
+	var first *node
+	for s := n.parent.child; s != nil; s = s.sibling { // the newest first
+		if s != n && s.seal.variant == n.seal.variant && !s.failed() {
+			first = s
+		}
+	}
+	return first
+}
+
+// spares are second variants of blocks, which nobody builds on. The oldest is
+// forgotten first. Guarded by Chain.change.
+type spares []*node
+
+func (s *spares) add(n *node) {
+	if slices.ContainsFunc(*s, func(other *node) bool { return other.hash == n.hash }) {
+		return
+	}
+	if len(*s) == maxSpares {
+		*s = slices.Delete(*s, 0, 1)
+	}
+	*s = append(*s, n)
+}
+
+func (s *spares) take(hash chainhash.Hash) *node {
+	i := slices.IndexFunc(*s, func(n *node) bool { return n.hash == hash })
+	if i < 0 {
+		return nil
+	}
+	n := (*s)[i]
+	*s = slices.Delete(*s, i, i+1)
+	return n
+}
+
+// keepSpare adds a second variant to the index after all, since a block builds
+// on it; nil where there is none of that hash. change held.
+func (c *Chain) keepSpare(hash chainhash.Hash) *node {
+	n := c.spares.take(hash)
+	if n == nil || c.index[n.parent.hash] != n.parent || n.parent.failed() { // written under change
+		return nil
+	}
+	c.count(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keepHeaderLocked(n)
+	return n
+}
