@@ -64,6 +64,8 @@ func (n *Network) Nodes() []NodeInfo {
 		info := NodeInfo{Node: p.text}
 		if s := n.sessionAtLocked(p); s != nil {
 			info.Connected, info.Addr, info.Inbound = true, s.addr, s.inbound
+		} else {
+			info.Problem = p.problem
 		}
 		out = append(out, info)
 	}

@@ -30,14 +30,25 @@ type Config struct {
 	// Dial opens a stream to "host:port".
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
-	// MayConnect decides who may have a session; the text of its error is
-	// told to the peer. nil: everybody.
+	// MayConnect decides by the state at the tip who may have a session.
+	// Peers are told to ask for the permission; the error is for the log. It
+	// must be quick and is called again by Recheck. nil: everybody.
 	MayConnect func(xonly [32]byte) error
+
+	// Behind reports whether this node knows that it is catching up, besides
+	// what its peers' headers say. Where connect is restricted it then dials
+	// pinned and seed identities only and takes no other sessions. It must
+	// not be true just because the tip is old: nodes that were all stopped
+	// for long could not come together. nil: the headers alone decide.
+	Behind func() bool
 
 	// Connect, if not empty, holds the only peers that are dialled.
 	Connect []Address
 	// AddNodes are dialled besides those that the address book knows.
 	AddNodes []Address
+	// Seeds are the same, but for as many as there is room for: peers that
+	// the chain file names.
+	Seeds []Address
 	// External holds addresses "host:port" under which peers reach this
 	// node, told to them. Empty: the node does not make itself known.
 	External []string

@@ -23,6 +23,10 @@ const (
 	longestBackoff = 30 * time.Second
 	steadyAfter    = time.Minute
 
+	// refusedBackoff takes the place of longestBackoff while the peer says
+	// that this node may not connect.
+	refusedBackoff = time.Minute
+
 	// outboundPause is the wait between attempts to fill a free slot from
 	// the address book.
 	outboundPause = 2 * time.Second
@@ -39,9 +43,10 @@ type pin struct {
 	addr   Address
 	cancel chan struct{} // closed by removePin
 
-	// learnt is the key that answered at an address without one. Guarded
-	// by Network.mu.
-	learnt [32]byte
+	// Guarded by Network.mu:
+	learnt  [32]byte   // the key that answered at an address without one
+	at      netip.Addr // where the peer was seen last
+	problem string     // why there is no session, if a peer or this node refused one
 }
 
 // keyLocked is the key that should answer, as far as it is known.
@@ -108,16 +113,28 @@ func (n *Network) pinnedKeyLocked(key [32]byte) bool {
 	return false
 }
 
-// pinnedHost reports whether a pinned peer is known at an IP address.
+// pinnedHost reports whether a pinned peer is known at an IP address: by the
+// address it is pinned with, or because it was seen there.
 func (n *Network) pinnedHost(ip netip.Addr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.pins {
-		if ap, ok := p.addr.addrPort(); ok && ap.Addr() == ip {
+		if ap, ok := p.addr.addrPort(); ok && ap.Addr() == ip || ip.IsValid() && p.at == ip {
 			return true
 		}
 	}
 	return false
+}
+
+// notePinned notes where a peer was seen, if it is pinned.
+func (n *Network) notePinned(key [32]byte, ip netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.pins {
+		if p.keyLocked() == key {
+			p.at = ip
+		}
+	}
 }
 
 // pinnedKeys returns the identities of the pinned peers, as far as they are
@@ -151,14 +168,21 @@ func (n *Network) keepPin(ctx context.Context, p *pin) {
 			return
 		}
 		began := n.cfg.Now()
-		err := n.dial(ctx, p.addr, TypeManual, p)
+		err := n.revoked(p.addr.Key)
+		if err == nil {
+			err = n.dial(ctx, p.addr, TypeManual, p)
+		}
 		if n.cfg.Now().Sub(began) >= steadyAfter {
 			backoff = firstBackoff
+		}
+		longest, again := n.problemWith(p, err)
+		if !again {
+			return
 		}
 		n.log.Debug("pinned peer", "peer", p.text, "err", err, "retry", backoff)
 		select {
 		case <-time.After(n.jitter(backoff)):
-			backoff = min(2*backoff, longestBackoff)
+			backoff = min(2*backoff, longest)
 		case <-switched: // off or on: what failed before says nothing now
 			backoff = firstBackoff
 		case <-p.cancel:
@@ -167,6 +191,34 @@ func (n *Network) keepPin(ctx context.Context, p *pin) {
 			return
 		}
 	}
+}
+
+// problemWith notes why an attempt to have a session with a pinned peer
+// failed, and returns how long the wait until the next ones may grow. again
+// is false where none makes sense: the address leads to this node itself.
+func (n *Network) problemWith(p *pin, err error) (longest time.Duration, again bool) {
+	longest, again = longestBackoff, true
+	problem := ""
+	var refused *transport.RefusedError
+	var ended *transport.DisconnectedError
+	switch {
+	case errors.As(err, &refused):
+		problem = refused.Error()
+		if refused.Code == message.CodeNotPermitted {
+			longest = refusedBackoff
+		}
+		if refused.Code == message.CodeSelf {
+			again = false
+			problem = errOwnIdentity.Error()
+			n.log.Info("peer is this node itself and is not dialled again", "peer", p.text)
+		}
+	case errors.As(err, &ended) && notable(ended.Code):
+		problem = ended.Error()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p.problem = problem
+	return longest, again
 }
 
 // waitAbsent returns true when there is no session with the pinned peer, or
@@ -218,7 +270,7 @@ func (n *Network) dialOnce(a Address) error {
 		conn, wire, err := n.reach(ctx, a)
 		done()
 		if err == nil {
-			err = n.serve(ctx, conn, wire, a.HostPort(), TypeManual)
+			err = n.serve(ctx, conn, wire, a.HostPort(), TypeManual, a.Pinned())
 		}
 		n.log.Debug("peer dialled once", "peer", a.HostPort(), "err", err)
 	})
@@ -238,10 +290,11 @@ func (n *Network) dial(ctx context.Context, a Address, typ ConnectionType, p *pi
 	}
 	if p != nil {
 		n.mu.Lock()
-		p.learnt = conn.PeerKey()
+		p.learnt, p.problem = conn.PeerKey(), ""
 		n.mu.Unlock()
+		n.notePinned(conn.PeerKey(), addrOf(wire))
 	}
-	return n.serve(ctx, conn, wire, a.HostPort(), typ)
+	return n.serve(ctx, conn, wire, a.HostPort(), typ, a.Pinned())
 }
 
 // reach dials and does the handshake, and tells the address book how it went.
@@ -270,6 +323,7 @@ func (n *Network) reach(ctx context.Context, a Address) (*transport.Conn, *count
 	if err != nil {
 		n.cfg.Metrics.dialled(false)
 		n.noteRefusal(err)
+		n.tellRefused(target, target, err)
 		var refused *transport.RefusedError
 		if errors.As(err, &refused) && refused.Code == message.CodeSelf {
 			n.cfg.Book.Remove(ap)
@@ -279,6 +333,8 @@ func (n *Network) reach(ctx context.Context, a Address) (*transport.Conn, *count
 		return nil, nil, err
 	}
 	n.cfg.Metrics.dialled(true)
+	n.notices.forget(target + message.CodeNotPermitted.String())
+	n.notices.forget(target + message.CodeRevoked.String())
 	if isIP {
 		n.cfg.Book.Good(addrbook.Addr{AddrPort: ap, Key: conn.PeerKey()})
 	}
@@ -325,15 +381,19 @@ func (n *Network) keepOutbound(ctx context.Context) {
 	}
 }
 
-// candidate chooses where to dial next.
+// candidate chooses where to dial next. A node that is catching up knows
+// only of the seeds that they may be relied on.
 func (n *Network) candidate() (Address, bool) {
+	if n.catchingUp() {
+		return n.seed(true)
+	}
 	a, ok := n.cfg.Book.Pick(func(a addrbook.Addr) bool {
 		return a.Key == n.self || a.Key != [32]byte{} && n.connected(a.Key) || n.occupied(a.AddrPort.String())
 	})
 	if ok {
 		return Address{Host: a.AddrPort.Addr().String(), Port: a.AddrPort.Port()}, true
 	}
-	return n.seed()
+	return n.seed(false)
 }
 
 // occupied reports whether a target is being dialled, has a session or is
@@ -358,12 +418,16 @@ func (n *Network) occupied(target string) bool {
 }
 
 // seed returns one of the chain file's seeds that has no session. Seeds
-// that cannot be had are tried again after longestBackoff.
-func (n *Network) seed() (Address, bool) {
+// that cannot be had are tried again after longestBackoff. known leaves out
+// those without identity.
+func (n *Network) seed(known bool) (Address, bool) {
 	now := n.cfg.Now()
 	for _, s := range n.cfg.Params.Network.Seeds {
 		a, err := ParseAddress(strings.TrimSpace(s), n.cfg.Params)
 		if err != nil || a.Key == n.self || a.Pinned() && n.connected(a.Key) || n.occupied(a.HostPort()) {
+			continue
+		}
+		if known && !a.Pinned() || n.revoked(a.Key) != nil {
 			continue
 		}
 		n.mu.Lock()

@@ -36,6 +36,8 @@ func (p *peer) handle(ctx context.Context, m message.Message) error {
 		return p.handleNotFound(m)
 	case *message.Block:
 		return p.n.blocks.blockArrived(ctx, p, m.Block)
+	case *message.Presence:
+		return p.n.presence.arrived(p, m, now)
 	case *message.Tx:
 		return p.n.txs.arrived(p, m.Tx, now)
 	}

@@ -35,6 +35,7 @@ func allowances() map[message.Type]allowance {
 		message.TypeNotFound:   {500, 2000},
 		message.TypeTx:         {perSecond: rate.Inf},
 		message.TypeBlock:      {perSecond: rate.Inf},
+		message.TypePresence:   {20, 200},
 	}
 }
 

@@ -22,7 +22,7 @@ func TestRateLimits(t *testing.T) {
 		}
 	}
 	for _, typ := range []message.Type{message.TypePing, message.TypePong, message.TypeGetPeers, message.TypePeers,
-		message.TypeGetHeaders, message.TypeInv, message.TypeNotFound} {
+		message.TypeGetHeaders, message.TypeInv, message.TypeNotFound, message.TypePresence} {
 		taken := 0
 		for range many {
 			if r.allow(typ, now) {

@@ -22,6 +22,9 @@ func newTransport(n *Network) (*transport.Transport, error) {
 	if !cfg.Pruned {
 		features |= message.FeatureChain
 	}
+	if n.presence.used {
+		features |= message.FeaturePresence
+	}
 	if cfg.ChainFile != nil {
 		features |= message.FeatureChainFile
 	}
@@ -33,16 +36,12 @@ func newTransport(n *Network) (*transport.Transport, error) {
 		}
 		addresses = append(addresses, a)
 	}
-	mayConnect := cfg.MayConnect
-	if mayConnect == nil {
-		mayConnect = func([32]byte) error { return nil }
-	}
 	return transport.New(transport.Config{
 		GenesisHash: cfg.Params.GenesisHash,
 		RulesHash:   cfg.Params.RulesHash,
 		Key:         cfg.Key,
 		Limits:      limits,
-		MayConnect:  mayConnect,
+		MayConnect:  n.mayConnect,
 		Features:    features,
 		Withheld:    func() message.Features { return withheld(&cfg) },
 		UserAgent:   cfg.UserAgent,

@@ -50,10 +50,12 @@ func (n *Network) enter(nc net.Conn) {
 		leave()
 		if err != nil {
 			n.noteRefusal(err)
+			n.tellRefused("", nc.RemoteAddr().String(), err)
 			n.log.Debug("inbound handshake", "addr", nc.RemoteAddr().String(), "err", err)
 			return
 		}
-		n.serve(ctx, conn, wire, nc.RemoteAddr().String(), TypeInbound) // its end is logged there
+		n.notePinned(conn.PeerKey(), ip)
+		n.serve(ctx, conn, wire, nc.RemoteAddr().String(), TypeInbound, false) // its end is logged there
 	})
 	if !started {
 		leave()

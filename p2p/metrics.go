@@ -20,7 +20,9 @@ type Metrics struct {
 	txs        *prometheus.CounterVec
 	timeouts   *prometheus.CounterVec
 	dropped    *prometheus.CounterVec
+	presenceIn *prometheus.CounterVec
 	addresses  prometheus.Gauge
+	presences  prometheus.Gauge
 	bestHeight prometheus.Gauge
 	wanted     prometheus.Gauge
 }
@@ -44,7 +46,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		txs:        counters("charter_p2p_txs_received_total", "Transactions received, by what became of them.", "result"),
 		timeouts:   counters("charter_p2p_request_timeouts_total", "Requests that a peer left unanswered.", "kind"),
 		dropped:    counters("charter_p2p_dropped_total", "Items dropped because a bounded queue was full.", "queue"),
+		presenceIn: counters("charter_p2p_presences_received_total", "Signed presences of nodes received, by what became of them.", "result"),
 		addresses:  gauge("charter_p2p_known_addresses", "Addresses in the address book."),
+		presences:  gauge("charter_p2p_known_presences", "Nodes whose newest signed presence is remembered, this one included."),
 		bestHeight: gauge("charter_p2p_peers_best_height", "Largest header height that a connected peer is known to have, -1 if none."),
 		wanted:     gauge("charter_p2p_blocks_wanted", "Blocks within the download window that have not arrived."),
 	}
@@ -52,7 +56,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.session(false, 0)
 	if reg != nil {
 		reg.MustRegister(m.peers, m.ends, m.refusals, m.dials, m.blocks, m.txs,
-			m.timeouts, m.dropped, m.addresses, m.bestHeight, m.wanted)
+			m.timeouts, m.dropped, m.presenceIn, m.addresses, m.presences, m.bestHeight, m.wanted)
 	}
 	return m
 }
@@ -88,5 +92,6 @@ const (
 	resultUndecided = "undecided"
 )
 
-func (m *Metrics) block(result string) { m.blocks.WithLabelValues(result).Inc() }
-func (m *Metrics) tx(result string)    { m.txs.WithLabelValues(result).Inc() }
+func (m *Metrics) block(result string)    { m.blocks.WithLabelValues(result).Inc() }
+func (m *Metrics) presence(result string) { m.presenceIn.WithLabelValues(result).Inc() }
+func (m *Metrics) tx(result string)       { m.txs.WithLabelValues(result).Inc() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type Network struct {
 	blocks *syncer
 	txs    *txRelay
 	tips   *announcer
+
+	permits  *permits
+	notices  *notices
+	presence *presence
 
 	work sync.WaitGroup // sessions and dial loops; added to under mu
 
@@ -63,27 +68,40 @@ func New(cfg Config) (*Network, error) {
 		dialing:       make(map[string]bool),
 		seedTried:     make(map[string]time.Time),
 		refusals:      newRefusals(),
+		permits:       newPermits(cfg.Params),
+		notices:       newNotices(),
 	}
+	n.presence = newPresence(n)
 	if n.transport, err = newTransport(n); err != nil {
 		return nil, err
 	}
 	n.blocks = newSyncer(n)
 	n.txs = newTxRelay(n)
 	n.tips = newAnnouncer(n)
-	fixed := cfg.Connect
-	if len(fixed) == 0 {
-		fixed = cfg.AddNodes
-	}
-	for _, a := range fixed {
-		err := n.addPin(n.formatAddress(a), a)
-		if errors.Is(err, ErrNodeAdded) || errors.Is(err, errOwnIdentity) {
-			continue // a list of seeds may hold a peer twice, or this node
-		}
-		if err != nil {
-			return nil, fmt.Errorf("peer %s: %w", a.HostPort(), err)
-		}
+	if err := n.addPins(); err != nil {
+		return nil, err
 	}
 	return n, nil
+}
+
+// addPins pins the peers of the settings and the chain file.
+func (n *Network) addPins() error {
+	fixed, seeds := n.cfg.AddNodes, n.cfg.Seeds
+	if len(n.cfg.Connect) > 0 {
+		fixed, seeds = n.cfg.Connect, nil
+	}
+	for i, a := range slices.Concat(fixed, seeds) {
+		err := n.addPin(n.formatAddress(a), a)
+		switch {
+		case errors.Is(err, ErrNodeAdded), errors.Is(err, errOwnIdentity):
+			// A list of seeds may hold a peer twice, or this node.
+		case errors.Is(err, ErrTooManyNodes) && i >= len(fixed):
+			return nil // the others are tried when nobody else is known
+		case err != nil:
+			return fmt.Errorf("peer %s: %w", a.HostPort(), err)
+		}
+	}
+	return nil
 }
 
 // Run dials, listens and keeps sessions until ctx is done, then says goodbye
@@ -104,6 +122,7 @@ func (n *Network) Run(ctx context.Context) error {
 	start(n.txs.feed)
 	start(n.txs.tend)
 	start(n.tips.run)
+	start(n.presence.run)
 	start(n.keepBook)
 	for _, l := range n.cfg.Listeners {
 		start(func(ctx context.Context) { n.listen(ctx, l) })

@@ -58,6 +58,7 @@ type peer struct {
 	addr      string         // host:port of the other end
 	localAddr string
 	inbound   bool
+	vouched   bool // dialled, and known by its identity before
 	typ       ConnectionType
 	connected time.Time
 	log       *slog.Logger
@@ -71,7 +72,9 @@ type peer struct {
 	why      ending        // set before stopped is closed
 	gone     chan struct{} // closed when the session is no longer listed
 
-	mu        sync.Mutex // guards the fields below; no calls out while held
+	mu        sync.Mutex        // guards the fields below; no calls out while held
+	permitted bool              // may connect by the state at the tip, when last judged
+	presences map[[32]byte]bool // keys whose presence the peer is to be told
 	ping      pingState
 	lastBlock time.Time
 	lastTx    time.Time
@@ -104,6 +107,7 @@ func (n *Network) newPeer(conn *transport.Conn, wire *countedConn, addr string, 
 		knownTxs:  known,
 		outbox:    relay.NewOutbox(maxOutbox, known),
 		askedTxs:  make(map[[32]byte]time.Time),
+		presences: make(map[[32]byte]bool),
 	}
 	p.log = n.log.With("peer", p.addr)
 	return p
@@ -118,9 +122,11 @@ func (p *peer) stop(e ending) {
 }
 
 // serve admits a new link as a session and runs it to its end. The error
-// says why it ended; nil if this side's operator ended it.
-func (n *Network) serve(ctx context.Context, conn *transport.Conn, wire *countedConn, addr string, typ ConnectionType) error {
+// says why it ended; nil if this side's operator ended it. vouched says that
+// this side dialled and knew whom to expect.
+func (n *Network) serve(ctx context.Context, conn *transport.Conn, wire *countedConn, addr string, typ ConnectionType, vouched bool) error {
 	p := n.newPeer(conn, wire, addr, typ)
+	p.vouched = vouched
 	if refused := n.admit(p); refused != nil {
 		n.cfg.Metrics.refused(refused.code)
 		conn.Close(refused.code, refused.reason)
@@ -130,8 +136,10 @@ func (n *Network) serve(ctx context.Context, conn *transport.Conn, wire *counted
 	defer n.cfg.Metrics.session(p.inbound, -1)
 	p.log = p.log.With("id", p.id)
 	p.log.Debug("session begins", "inbound", p.inbound, "agent", p.hello.UserAgent)
+	n.recheck(p) // the permission may have ended during the handshake
 	err := p.run(ctx)
 	p.log.Debug("session ends", "err", err)
+	n.tellEnded(p, err)
 	return err
 }
 
@@ -141,6 +149,7 @@ func (p *peer) run(ctx context.Context) error {
 	// Before anything is read, so that nothing is missed.
 	n.blocks.addPeer(p)
 	n.txs.addPeer(p)
+	n.presence.addPeer(p)
 	g, ctx := errgroup.WithContext(ctx)
 	// The link is ended by Close below, with the right reason, and not by
 	// the context.

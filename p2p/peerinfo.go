@@ -72,6 +72,7 @@ type NodeInfo struct {
 	Connected bool
 	Addr      string // of the session, when connected
 	Inbound   bool
+	Problem   string // why not connected, where one side refuses the other; else empty
 }
 
 // Info describes the node itself, for getnetworkinfo.

@@ -28,7 +28,7 @@ type pingState struct {
 }
 
 // tend does what a session needs from time to time: pings, announcements of
-// transactions, requests for addresses.
+// transactions and of nodes that are up, requests for addresses.
 func (p *peer) tend(ctx context.Context) error {
 	p.introduce()
 	ping := time.NewTimer(0)
@@ -48,6 +48,7 @@ func (p *peer) tend(ctx context.Context) error {
 		case <-flush:
 			flush = nil
 			p.flushInventory()
+			p.flushPresences()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

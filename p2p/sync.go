@@ -51,7 +51,7 @@ type syncer struct {
 
 	lag   atomic.Int32 // blocks from the tip to the end of the branch being fetched, as far as they are decided
 	ahead atomic.Int32 // the same, whether decided or not
-	base int32        // the path was made when this was its fork with the tip's branch; used by tend only
+	base  int32        // the path was made when this was its fork with the tip's branch; used by tend only
 
 	mu      sync.Mutex // guards the fields below; no calls out while held
 	sched   *blocksync.Scheduler

@@ -29,7 +29,7 @@ func RawConfig(p *params.Params, key *btcec.PrivateKey, seed uint64) transport.C
 		Key:         key,
 		Limits:      limits,
 		MayConnect:  func([32]byte) error { return nil },
-		Features:    message.FeatureChain | message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers,
+		Features:    message.FeatureChain | message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers | message.FeaturePresence,
 		UserAgent:   "raw",
 		Budget:      transport.NewBudget(2 * limits.Largest()),
 		Now:         time.Now,

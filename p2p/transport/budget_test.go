@@ -212,6 +212,35 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// Who shares the address of a pinned peer does not get all the slots.
+func TestGatePinnedAddress(t *testing.T) {
+	g := NewGate(8, 2, 2)
+	pinned, other := netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("203.0.113.1")
+	enter := func(a netip.Addr, pinned bool) (leave func(), err error) {
+		leave, err = g.Enter(a, pinned)
+		if err == nil {
+			t.Cleanup(leave)
+		}
+		return leave, err
+	}
+	for i := range 4 { // two as a pinned peer's, two as its network's
+		if _, err := enter(pinned, true); err != nil {
+			t.Fatalf("link %d: %v", i, err)
+		}
+	}
+	if _, err := enter(pinned, true); !errors.Is(err, ErrGateGroup) {
+		t.Errorf("fifth link of a pinned address: %v, want %v", err, ErrGateGroup)
+	}
+	leave, err := enter(other, true)
+	if err != nil {
+		t.Fatalf("another pinned address: %v", err)
+	}
+	leave()
+	if len(g.hosts) != 1 {
+		t.Errorf("%d addresses remembered, want 1", len(g.hosts))
+	}
+}
+
 func TestMetrics(t *testing.T) { synctest.Test(t, testMetrics) }
 
 func testMetrics(t *testing.T) {

@@ -29,28 +29,33 @@ type Gate struct {
 	inside int
 	pinned int // of inside
 	groups map[netip.Prefix]int
+	hosts  map[netip.Addr]int // of pinned peers
 }
 
 // NewGate makes a gate of total slots, of which reserved are kept for
-// pinned peers, and at most perGroup for one network group. Zero values
-// mean the defaults.
+// pinned peers, and at most perGroup for one network group and for one
+// address of pinned peers. Zero values mean the defaults.
 func NewGate(total, perGroup, reserved int) *Gate {
 	orElse(&total, DefaultHalfOpen)
 	orElse(&perGroup, DefaultPerGroup)
 	orElse(&reserved, DefaultReserved)
-	return &Gate{total: total, perGroup: perGroup, reserved: reserved, groups: make(map[netip.Prefix]int)}
+	return &Gate{total: total, perGroup: perGroup, reserved: reserved,
+		groups: make(map[netip.Prefix]int), hosts: make(map[netip.Addr]int)}
 }
 
 // Enter takes a slot for a link from addr, or returns ErrGateFull or
 // ErrGateGroup at once. leave gives the slot back; call it once, when
 // Accept has returned. pinned says that a pinned peer is known at addr: it
-// may use the reserved slots and is not bound by its group. Loopback
-// addresses have no group.
+// may use the reserved slots and is not bound by its group. Others may use
+// the same address, so only perGroup links have that advantage at a time.
+// Loopback addresses have no group.
 func (g *Gate) Enter(addr netip.Addr, pinned bool) (leave func(), err error) {
+	addr = addr.Unmap()
 	group := NetGroup(addr)
-	grouped := !pinned && !addr.Unmap().IsLoopback()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	pinned = pinned && g.hosts[addr] < g.perGroup
+	grouped := !pinned && !addr.IsLoopback()
 	switch {
 	case g.inside >= g.total:
 		return nil, ErrGateFull
@@ -62,19 +67,23 @@ func (g *Gate) Enter(addr netip.Addr, pinned bool) (leave func(), err error) {
 	g.inside++
 	if pinned {
 		g.pinned++
+		g.hosts[addr]++
 	}
 	if grouped {
 		g.groups[group]++
 	}
-	return sync.OnceFunc(func() { g.leave(group, pinned, grouped) }), nil
+	return sync.OnceFunc(func() { g.leave(addr, group, pinned, grouped) }), nil
 }
 
-func (g *Gate) leave(group netip.Prefix, pinned, grouped bool) {
+func (g *Gate) leave(addr netip.Addr, group netip.Prefix, pinned, grouped bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside--
 	if pinned {
 		g.pinned--
+		if g.hosts[addr]--; g.hosts[addr] == 0 {
+			delete(g.hosts, addr)
+		}
 	}
 	if grouped {
 		if g.groups[group]--; g.groups[group] == 0 {
