@@ -114,9 +114,10 @@ func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Bl
 		err := c.connectTip(ctx, n, fresh)
 		if rule := consensus.AsRule(err); rule != nil {
 			if rule.Mutated {
-				// The body passed its checks before it was stored, so
-				// only damage on disk can bring us here.
-				return moved, c.fatal("connect", fmt.Errorf("stored block %v does not match its header any more: %v", n.hash, err))
+				// The record is whole, but another body may belong to that
+				// header: it came with block files that were put there.
+				c.loseDamaged(n, err)
+				return moved, nil
 			}
 			c.markFailed(n, rule)
 			return moved, nil
@@ -230,11 +231,16 @@ func (c *Chain) loadBody(n *node) (*consensus.Block, error) {
 	b, err := c.readBody(n)
 	var damage *store.DamageError
 	if errors.As(err, &damage) {
-		c.faults.note(n.hash, err, -1, c.cfg.Now())
-		c.loseBody(n)
+		c.loseDamaged(n, err)
 		return nil, errors.Join(errLost, err)
 	}
 	return b, err
+}
+
+// loseDamaged forgets the body of n, and remembers why.
+func (c *Chain) loseDamaged(n *node, why error) {
+	c.faults.note(n.hash, why, -1, c.cfg.Now())
+	c.loseBody(n)
 }
 
 // errLost marks a body whose record turned out to be damaged.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
@@ -34,4 +35,22 @@ func TestOverwriteException(t *testing.T) {
 		t.Errorf("coin %+v, %v, %v: it must be that of block 2", coin, ok, err)
 	}
 	h.Next("b3", again).Reject(consensus.RuleTxOverwrite)
+
+	// Both can be checked, and left for another branch.
+	if r, err := h.Chain.VerifyChain(t.Context(), chain.VerifyConnect, 0, nil); err != nil || !r.Complete {
+		t.Errorf("verified %+v, %v", r.Fault, err)
+	}
+	if err := h.Chain.Invalidate(t.Context(), b1.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Chain.Stats().Coins; got != before-1 {
+		t.Errorf("%d coins without both blocks, want %d", got, before-1)
+	}
+	if err := h.Chain.Reconsider(t.Context(), b1.Hash); err != nil {
+		t.Fatal(err)
+	}
+	h.ExpectTip("b2")
+	if got := h.Chain.Stats().Coins; got != before {
+		t.Errorf("%d coins after all, want %d", got, before)
+	}
 }

@@ -129,7 +129,7 @@ func (c *Chain) spendInputs(view *utxo.View, b *consensus.Block, n *node, flags 
 // disconnectView returns the coin set as it was before b, the tip's block.
 func (c *Chain) disconnectView(b *consensus.Block, n *node, spent [][]consensus.Coin) (*utxo.View, error) {
 	view := utxo.NewView(c.cache)
-	if err := view.DisconnectBlock(b, n.height, spent); err != nil {
+	if err := c.disconnectOn(view, b, n, spent); err != nil {
 		return nil, err
 	}
 	return view, nil

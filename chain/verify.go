@@ -213,7 +213,7 @@ func (c *Chain) checkAlone(b *consensus.Block, n *node) error {
 
 func (v *verifier) disconnect(b *consensus.Block, n *node, spent [][]consensus.Coin) *VerifyFault {
 	view := utxo.NewView(v.coins)
-	if err := view.DisconnectBlock(b, n.height, spent); err != nil {
+	if err := v.c.disconnectOn(view, b, n, spent); err != nil {
 		return v.fault(n, VerifyDisconnect, err)
 	}
 	v.coins.Apply(view)
