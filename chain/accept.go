@@ -127,6 +127,9 @@ func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, er
 	if err != nil || result == ResultOrphan {
 		return result, err
 	}
+	if c.sealed() {
+		result = c.adoptVariant(ctx, b, result)
+	}
 	c.adoptOrphans(ctx, b)
 	return result, nil
 }

@@ -77,7 +77,6 @@ type Chain struct {
 	added     int64                // bytes of records since Run was told
 	backingUp bool                 // Backup copies files: none is removed
 	undecided map[[32]byte]int     // undecided headers by source
-	spares    spares
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -87,6 +86,7 @@ type Chain struct {
 	bestHeader *node
 	candidates map[*node]struct{} // linked, not failed, better than the tip
 	dirty      []*node            // index rows to write with the next flush
+	spares     spares             // written under change too
 	doubles    []DoubleSeal
 	pruned     int32      // height up to which the best branch lacks data; nothingPruned
 	snap       *snapState // a UTXO snapshot whose history is not checked yet; nil: none. Written under change too

@@ -33,6 +33,7 @@ type Explanation struct {
 	Block    BlockInfo // the block
 	HaveUndo bool
 	Precious bool
+	TooFar   bool      // its branch leaves the best one further back than blocks are undone without the operator
 	Fork     BlockInfo // the last block that its branch shares with the best one: itself if on it
 
 	// Where Verdict is invalid or bad-ancestor: what is broken, and by whom.
@@ -81,6 +82,7 @@ func (c *Chain) explainLocked(e *Explanation, n *node) {
 	e.HaveUndo = n.status&statusUndo != 0
 	e.Precious = n.precious > 0
 	e.Fork = c.infoLocked(fork(n, c.tip()))
+	e.TooFar = !c.onBest(n) && c.conflictsLocked(n)
 	if n.chainTxs == 0 {
 		e.Missing = c.firstMissingLocked(n)
 	}
@@ -153,8 +155,15 @@ func (e *Explanation) tellVerdict(tip *node) {
 	case VerdictOrphan:
 		e.say("The block came before its parent, which this node does not know yet. It waits in memory and is judged when the parent comes.")
 	case VerdictHeader:
+		if e.Block.Undecided {
+			e.say("Its header at height %d has proof of work and a seal. Whether its sealer may seal it is not known before the blocks below it are validated.", e.Block.Height)
+			return
+		}
 		e.say("Its header at height %d keeps all rules. Its body never came, so nothing more can be said.", e.Block.Height)
 	case VerdictStored:
+		if e.Block.Undecided {
+			e.say("Whether its sealer may seal it is not known before the blocks below it are validated.")
+		}
 		e.say("Its body keeps the rules that need no coins. It was never connected, so its inputs and scripts are not checked.")
 	case VerdictValid:
 		e.say("It was on the best branch once, so it breaks no rule.")
@@ -202,10 +211,22 @@ func (e *Explanation) tellData() {
 	case e.Missing != nil && e.Missing.Hash != e.Hash:
 		e.say("The body of an ancestor is missing, at height %d: %v. Until it comes, this block cannot be connected.", e.Missing.Height, e.Missing.Hash)
 	case e.Verdict == VerdictStored || e.Verdict == VerdictValid:
-		e.say("Its branch leaves the best one at height %d and has less work than the best one, or as much and came later.", e.Fork.Height)
+		e.tellBeside()
 	}
 	if (e.Verdict == VerdictActive || e.Verdict == VerdictValid) && !e.HaveUndo && e.Block.Height > 0 {
 		e.say("Its undo data is not on disk, so it cannot be disconnected.")
+	}
+}
+
+// tellBeside says why a block that could be connected is not.
+func (e *Explanation) tellBeside() {
+	switch {
+	case e.TooFar:
+		e.say("Its branch leaves the best one at height %d, further back than blocks are undone without the operator (settle_depth). preciousblock changes over to it, if it has as much work or more.", e.Fork.Height)
+	case e.Block.Sealed:
+		e.say("Its branch leaves the best one at height %d and has less work than the best one, or as much and a higher hash, or it is beaten by a restart.", e.Fork.Height)
+	default:
+		e.say("Its branch leaves the best one at height %d and has less work than the best one, or as much and came later.", e.Fork.Height)
 	}
 }
 

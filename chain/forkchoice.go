@@ -173,19 +173,23 @@ func (c *Chain) settleDepth(state *permission.State, height int32) int32 {
 }
 
 // settledUpTo is the height up to which the best branch is not left without
-// the operator. mu held.
+// the operator: all of the set-up once it is over. mu held.
 func (c *Chain) settledUpTo() int32 {
 	if !c.sealed() {
 		return -1
 	}
 	tip := c.tip()
-	return max(c.p.Permissions.SetupBlocks, tip.height-c.settleDepth(c.perm.tip, tip.height))
+	settled := tip.height - c.settleDepth(c.perm.tip, tip.height)
+	if setup := c.p.Permissions.SetupBlocks; tip.height > setup {
+		settled = max(settled, setup)
+	}
+	return settled
 }
 
 // conflictsLocked reports whether n's branch leaves the best one below what is
 // settled, and the operator did not call it precious.
 func (c *Chain) conflictsLocked(n *node) bool {
-	return c.sealed() && n.precious == 0 && fork(c.tip(), n).height < min(c.settledUpTo(), c.tip().height)
+	return c.sealed() && n.precious == 0 && fork(c.tip(), n).height < c.settledUpTo()
 }
 
 // Conflict is a branch that would be the best one, but for leaving the best

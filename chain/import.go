@@ -121,12 +121,13 @@ func (im *Importer) frame(ctx context.Context, src *ImportSource, in *frameReade
 	im.c.mu.RLock()
 	known, parent := im.c.index[hash], im.c.index[header.PrevBlock]
 	have := known != nil && known.status&statusData != 0
+	spare := im.c.spares.has(header.PrevBlock)
 	im.c.mu.RUnlock()
 	switch {
 	case have:
 		im.progress.Known++
 		return in.skip(fr)
-	case known == nil && parent == nil:
+	case known == nil && parent == nil && !spare:
 		if err := consensus.CheckHeader(&header, im.c.p); err != nil {
 			im.refused(hash, err)
 			return in.skip(fr)
@@ -224,6 +225,8 @@ func (im *Importer) offer(ctx context.Context, hash chainhash.Hash, raw []byte) 
 	switch {
 	case consensus.AsRule(err) != nil:
 		im.refused(hash, err)
+	case errors.Is(err, ErrVariant):
+		im.progress.Known++
 	case err != nil:
 		return fmt.Errorf("block %v: %w", hash, err)
 	case result == ResultDuplicate:

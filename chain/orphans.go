@@ -63,6 +63,15 @@ func (o *orphans) takeChildren(hash chainhash.Hash) []*consensus.Block {
 	return children
 }
 
+// take removes and returns the block, nil if it is not here.
+func (o *orphans) take(hash chainhash.Hash) *consensus.Block {
+	b := o.blocks[hash]
+	if b != nil {
+		o.remove(hash)
+	}
+	return b
+}
+
 func (o *orphans) remove(hash chainhash.Hash) {
 	b, ok := o.blocks[hash]
 	if !ok {

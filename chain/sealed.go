@@ -141,7 +141,12 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 		}
 	}
 	if first := c.variantOf(n); first != nil && !offer.built {
+		c.mu.Lock()
 		c.spares.add(n)
+		c.mu.Unlock()
+		if offer.body != nil {
+			c.orphans.add(offer.body)
+		}
 		return fmt.Errorf("%w: %v", ErrVariant, first.hash)
 	}
 	if offer.body == nil {

@@ -188,7 +188,8 @@ func (c *Chain) variantOf(n *node) *node {
 }
 
 // spares are second variants of blocks, which nobody builds on. The oldest is
-// forgotten first. Guarded by Chain.change.
+// forgotten first. Written under both locks. Their bodies wait among the
+// orphans.
 type spares []*node
 
 func (s *spares) add(n *node) {
@@ -199,6 +200,10 @@ func (s *spares) add(n *node) {
 		*s = slices.Delete(*s, 0, 1)
 	}
 	*s = append(*s, n)
+}
+
+func (s *spares) has(hash chainhash.Hash) bool {
+	return slices.ContainsFunc(*s, func(n *node) bool { return n.hash == hash })
 }
 
 func (s *spares) take(hash chainhash.Hash) *node {
@@ -214,7 +219,9 @@ func (s *spares) take(hash chainhash.Hash) *node {
 // keepSpare adds a second variant to the index after all, since a block builds
 // on it; nil where there is none of that hash. change held.
 func (c *Chain) keepSpare(hash chainhash.Hash) *node {
+	c.mu.Lock()
 	n := c.spares.take(hash)
+	c.mu.Unlock()
 	if n == nil || c.index[n.parent.hash] != n.parent || n.parent.failed() { // written under change
 		return nil
 	}
@@ -223,4 +230,21 @@ func (c *Chain) keepSpare(hash chainhash.Hash) *node {
 	defer c.mu.Unlock()
 	c.keepHeaderLocked(n)
 	return n
+}
+
+// adoptVariant accepts the body of b's parent, if that is a second variant that
+// nobody wanted until b stood on it. It returns what became of b.
+func (c *Chain) adoptVariant(ctx context.Context, b *consensus.Block, result Result) Result {
+	parent := c.orphans.take(b.Header.PrevBlock)
+	if parent == nil {
+		return result
+	}
+	if _, err := c.acceptBlock(ctx, parent); err != nil {
+		c.log.Debug("variant refused", "hash", parent.Hash, "err", err)
+		return result
+	}
+	if n := c.index[b.Hash]; n != nil && c.onBest(n) {
+		return ResultConnected
+	}
+	return result
 }

@@ -17,8 +17,8 @@ const (
 	VerifyRead       = 0 // the block is on disk and undamaged
 	VerifyBlock      = 1 // it keeps the rules that need no coins
 	VerifyUndo       = 2 // its undo data is on disk, undamaged and fits it
-	VerifyDisconnect = 3 // undoing it finds the coins that it made
-	VerifyConnect    = 4 // connecting it again breaks no rule, and spends what the undo data says
+	VerifyDisconnect = 3 // undoing it finds the coins that it made; stored permissions lead to the committed ones, and back
+	VerifyConnect    = 4 // connecting it again breaks no rule, spends what the undo data says, and changes permissions as stored
 )
 
 // verifyBytes is the memory for coins that VerifyChain takes at most; blocks
@@ -102,8 +102,9 @@ type verifier struct {
 	level    int
 	budget   int64 // bytes
 	progress func(VerifyProgress)
-	coins    *utxo.Cache // of the snapshot; nil below level 3
-	full     bool        // no memory for further blocks
+	coins    *utxo.Cache  // of the snapshot; nil below level 3
+	perm     verifiedPerm // of the snapshot
+	full     bool         // no memory for further blocks
 	done     int
 	total    int
 	logged   time.Time // when progress was last in the log
@@ -127,7 +128,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		return nil, nil, err
 	}
 	row, _ := snap.Best()
-	stats, _, err := c.decodeMeta(row.Meta)
+	stats, perm, err := c.decodeMeta(row.Meta)
 	c.mu.RLock()
 	tip = c.index[row.Best]
 	c.mu.RUnlock()
@@ -139,6 +140,7 @@ func (v *verifier) start(ctx context.Context) (tip *node, release func(), err er
 		return nil, nil, err
 	}
 	v.coins = utxo.NewCache(snap, v.budget, stats)
+	v.readPerm(snap, tip, perm)
 	return tip, snap.Release, nil
 }
 
@@ -216,6 +218,9 @@ func (v *verifier) disconnect(b *consensus.Block, n *node, spent [][]consensus.C
 	if err := v.c.disconnectOn(view, b, n, spent); err != nil {
 		return v.fault(n, VerifyDisconnect, err)
 	}
+	if err := v.perm.down(n); err != nil {
+		return v.fault(n, VerifyDisconnect, err)
+	}
 	v.coins.Apply(view)
 	v.report.DisconnectedTo = n.height
 	v.full = v.coins.Size() > v.budget
@@ -250,8 +255,11 @@ func (v *verifier) reconnect(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
+	if err := v.c.checkSealer(b, n, v.perm.state()); err != nil {
+		return err
+	}
 	view := utxo.NewView(v.coins)
-	spent, err := v.c.connectOn(ctx, view, b, n, true)
+	spent, after, err := v.c.judgeOn(ctx, view, b, n, v.perm.state(), true)
 	if err != nil {
 		return err
 	}
@@ -259,7 +267,7 @@ func (v *verifier) reconnect(ctx context.Context, n *node) error {
 		return fmt.Errorf("%w: undo data holds other coins than the block spends", utxo.ErrDamaged)
 	}
 	v.coins.Apply(view)
-	return nil
+	return v.perm.up(n, after)
 }
 
 func sameCoins(a, b [][]consensus.Coin) bool {

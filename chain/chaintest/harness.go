@@ -23,6 +23,7 @@ type Options struct {
 	FS         store.FS         // nil: the real one
 	Dir        string           // empty: a temporary folder
 	CacheBytes int64            // 0: 8 MiB
+	Settle     int32            // chain.Config.SettleDepth
 	Now        func() time.Time // nil: a day after genesis, standing still
 	Log        *slog.Logger     // nil: none
 }
@@ -100,12 +101,13 @@ func (h *Harness) TryOpen() error {
 		return err
 	}
 	c, err := chain.New(context.Background(), chain.Config{
-		Params:     h.Params,
-		Store:      s,
-		Checker:    sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000}),
-		Now:        h.opts.Now,
-		Log:        h.opts.Log,
-		CacheBytes: h.opts.CacheBytes,
+		Params:      h.Params,
+		Store:       s,
+		Checker:     sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000}),
+		Now:         h.opts.Now,
+		Log:         h.opts.Log,
+		CacheBytes:  h.opts.CacheBytes,
+		SettleDepth: h.opts.Settle,
 	})
 	if err != nil {
 		return errors.Join(err, s.Close())
