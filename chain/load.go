@@ -14,6 +14,9 @@ import (
 	"github.com/charterchain/charter/chain/utxo"
 )
 
+// ErrOtherChain is returned by New for a store that another chain has filled.
+var ErrOtherChain = errors.New("the data belongs to another chain")
+
 // load builds the index from the store, adds the records that a killed run
 // left without index rows, and moves the committed state to the best
 // branch. It runs before the chain is shared.
@@ -29,7 +32,7 @@ func (c *Chain) load(ctx context.Context) error {
 	row, committed := c.store.Best()
 	genesis := c.index[c.p.GenesisHash]
 	if genesis == nil && len(c.index) > 0 {
-		return fmt.Errorf("this data directory belongs to another chain: it has no genesis block %v", c.p.GenesisHash)
+		return fmt.Errorf("%w: it has no genesis block %v", ErrOtherChain, c.p.GenesisHash)
 	}
 	if genesis == nil {
 		// A new chain, or the whole index is gone: what follows reads the

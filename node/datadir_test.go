@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/charterchain/charter/chain"
 )
 
 func TestLoadChain(t *testing.T) {
@@ -70,6 +73,23 @@ func TestTakenPortNamesTheFlag(t *testing.T) {
 	_, err = listenHTTP("metrics", l.ln.Addr().String(), "", http.NotFoundHandler(), unguarded, log)
 	if err == nil || !strings.Contains(err.Error(), "--metrics HOST:PORT") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestFolderOfAnotherChain: the folder is named, and what to do.
+func TestFolderOfAnotherChain(t *testing.T) {
+	dir := t.TempDir()
+	n := newNode(t, dir)
+	opts := n.opts
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := *opts.Params
+	p.GenesisHash[5] ^= 1
+	opts.Params = &p
+	_, err := New(t.Context(), opts)
+	if !errors.Is(err, chain.ErrOtherChain) || !strings.Contains(err.Error(), opts.Dir) || !strings.Contains(err.Error(), "--datadir") {
+		t.Errorf("opened with another genesis block: %v", err)
 	}
 }
 

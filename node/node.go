@@ -238,6 +238,9 @@ func (n *Node) openChain(ctx context.Context) error {
 		PruneTarget:  n.pruneTarget(),
 		PruneStep:    int64(n.opts.Config.BlockFileSize),
 	})
+	if errors.Is(err, chain.ErrOtherChain) {
+		return fmt.Errorf("%s: %w; give this chain another folder (--datadir), or name the chain file that this one was made with (--chain)", n.opts.Dir, err)
+	}
 	if err != nil {
 		return err
 	}

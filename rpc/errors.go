@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,7 +55,13 @@ func asError(err error) *Error {
 }
 
 // undecided reports that err says nothing about the caller's input.
+//
+// A call is cancelled because the node stops, or because its caller hung up,
+// who reads no reply.
 func undecided(err error) *Error {
+	if errors.Is(err, context.Canceled) {
+		return fail(codeInternal, "the node is stopping: the call was given up")
+	}
 	return fail(codeInternal, "could not decide: %v", err)
 }
 

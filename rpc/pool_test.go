@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ func TestRefusals(t *testing.T) {
 		{"missing inputs", errors.Join(ErrMissingInputs, errors.New("bad-txns-inputs-missingorspent: 1 input")), codeVerify, "bad-txns-inputs-missingorspent", "missing-inputs"},
 		{"confirmed", ErrConfirmed, codeInChain, "Transaction outputs already in utxo set", "txn-already-known"},
 		{"undecided", errors.New("disk on fire"), codeInternal, "could not decide: disk on fire", ""},
+		{"stopping", fmt.Errorf("make a block: %w", context.Canceled), codeInternal, "the node is stopping: the call was given up", ""},
 	} {
 		f.pool.refuse = c.err
 		f.fails("sendrawtransaction", params, c.code, c.part)

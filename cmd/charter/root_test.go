@@ -50,6 +50,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"wallet", "balance"}, exitUsage, "", "--chain"},
 		{[]string{"--dev", "--rpcpass", "x", "wallet", "balance"}, exitUsage, "", "--rpcuser"},
 		{[]string{"--dev", "--rpcuser", "u", "--rpcpass", "x", "wallet", "balance"}, exitFailed, "", "charter: "},
+		{[]string{"--dev", "wallet", "send", other, "1.5e3"}, exitUsage, "", "charter: "},
+		{[]string{"--dev", "wallet", "send", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1"}, exitUsage, "", "belongs to another chain"},
+		{[]string{"--dev", "wallet", "send", other, "99999999"}, exitFailed, "", "charter: "},
 		{[]string{"--dev", "wallet", "balance"}, exitOK, "Spendable", ""},
 	} {
 		code, stdout, stderr := x.run(tt.args...)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/wallet"
 	"github.com/charterchain/charter/wallet/coins"
 )
@@ -65,7 +67,11 @@ spent first, then the change of own payments that wait for a block.`,
 
 func (e *env) send(ctx context.Context, f *walletFlags, w *wallet.Wallet, rpc wallet.RPC, req wallet.SendRequest, dryRun bool) error {
 	d, err := w.Prepare(ctx, rpc, req)
-	if err != nil {
+	var bad *params.AddressError // as wrong as an amount that is none
+	switch {
+	case errors.As(err, &bad):
+		return &usageError{err}
+	case err != nil:
 		return err
 	}
 	if !dryRun {
