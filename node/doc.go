@@ -31,6 +31,16 @@
 // WebSocket client sees a payment before the block that confirms it, and no
 // template is built on a block that the pool has not heard of.
 //
+// # Resources
+//
+// Disk, memory and open files are looked at before anything is opened, and
+// every ten seconds while the node runs. A disk that fills up stops mining and
+// then the node (resources.go). Low memory flushes the coin cache and keeps it
+// at a quarter of its budget until there is room for all of it again
+// (memwatch.go). While few more files can be opened, inbound connections are
+// closed as they come, peers' before HTTP clients' (filewatch.go). The log
+// warns of each once an hour at most.
+//
 // # Data folder
 //
 // See ARCHITECTURE.md. One process uses it at a time (store's lock).
