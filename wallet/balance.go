@@ -48,9 +48,16 @@ type Unspent struct {
 	path keyPath
 }
 
-// Unspent lists the outputs that the wallet can or will be able to spend,
-// oldest first.
+// Unspent lists the outputs that the wallet can or will be able to pay with,
+// oldest first. Outputs of amount 0 are not among them: those by which keys
+// govern a chain with permissions are worth nothing and must not be spent as
+// money (AuthorityCoin has them).
 func (w *Wallet) Unspent() []Unspent {
+	return slices.DeleteFunc(w.unspent(), func(u Unspent) bool { return u.Amount == 0 })
+}
+
+// unspent is Unspent with the outputs of amount 0.
+func (w *Wallet) unspent() []Unspent {
 	var out []Unspent
 	for op, c := range w.ledger.credits {
 		if _, spent := w.ledger.spends[op]; spent {
@@ -97,7 +104,7 @@ func (w *Wallet) Balance() Balance {
 }
 
 // standing is that of a record's outputs.
-func (w *Wallet) standing(r *record) Standing {
+func (w *Wallet) standing(r *tracked) Standing {
 	switch {
 	case r.height == pending:
 		if own, _ := w.ledger.fromUs(r); own {
@@ -112,7 +119,7 @@ func (w *Wallet) standing(r *record) Standing {
 
 // confirmations counts the record's block and those above it. A coinbase
 // output may be spent in the next block once they reach the maturity.
-func (w *Wallet) confirmations(r *record) int32 {
+func (w *Wallet) confirmations(r *tracked) int32 {
 	if r.height == pending {
 		return 0
 	}

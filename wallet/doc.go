@@ -44,6 +44,24 @@
 // node. An own payment's change may be spent unconfirmed; others' payments
 // may not.
 //
+// # Members and permissions
+//
+// On a chain with permissions an organisation is a member by addresses of its
+// wallet. Their outputs of amount 0, authority outputs, are known to the
+// wallet but are neither money nor shown as such: it spends them in
+// transactions with records only, and makes a new one for each (NewPacket).
+// Such a transaction is a Packet until it is sent; several wallets may have to
+// sign it, and its text form is a PSBT of version 0. A wallet signs nothing
+// but a Review, which says every record in words; it refuses what it cannot
+// read, and what would take money from it.
+//
+// Key cards (Card) prove that a key agrees to act for a member.
+//
+// Where only members may be paid the wallet receives, and gets its change, at
+// an own address that may; where only members may pay it spends the coins of
+// such addresses. It asks the node (verifypermission), and says beforehand who
+// is missing which permission and whom to ask (PermissionError).
+//
 // # What it refuses
 //
 // The package imports nothing of the node's, writes no log and prints

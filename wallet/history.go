@@ -52,7 +52,7 @@ func (w *Wallet) History() []Entry {
 	return out
 }
 
-func (w *Wallet) entry(r *record) Entry {
+func (w *Wallet) entry(r *tracked) Entry {
 	e := Entry{
 		TxID:          r.id,
 		Height:        r.height,
@@ -82,7 +82,7 @@ func (w *Wallet) entry(r *record) Entry {
 
 // outputs sums up what a record pays the wallet, and pays at all, and lists
 // the addresses on both sides, without those of an own payment's change.
-func (w *Wallet) outputs(r *record, own bool) (got Amount, mine, others []string, sum Amount) {
+func (w *Wallet) outputs(r *tracked, own bool) (got Amount, mine, others []string, sum Amount) {
 	for i, out := range r.msg.TxOut {
 		sum += Amount(out.Value)
 		text := addressOf(w.cfg.Chain.Address, out.PkScript)

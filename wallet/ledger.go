@@ -11,8 +11,8 @@ import (
 // pending is the height of transactions that are in no block.
 const pending int32 = -1
 
-// record is a transaction that pays the wallet or is paid by it.
-type record struct {
+// tracked is a transaction that pays the wallet or is paid by it.
+type tracked struct {
 	id       chainhash.Hash
 	msg      *wire.MsgTx // never changed
 	height   int32       // pending, or that of its block
@@ -23,7 +23,7 @@ type record struct {
 
 // coinbase reports whether the record creates money that has to mature. The
 // genesis block's transaction does not: its outputs are ordinary.
-func (r *record) coinbase() bool { return r.height != 0 && isCoinbase(r.msg) }
+func (r *tracked) coinbase() bool { return r.height != 0 && isCoinbase(r.msg) }
 
 func isCoinbase(tx *wire.MsgTx) bool {
 	return len(tx.TxIn) == 1 && tx.TxIn[0].PreviousOutPoint == wire.OutPoint{Index: wire.MaxPrevOutIndex}
@@ -41,7 +41,7 @@ type credit struct {
 // one, the other leaves, and with it all that spends from it.
 type ledger struct {
 	book    *addressBook
-	records map[chainhash.Hash]*record
+	records map[chainhash.Hash]*tracked
 	credits map[wire.OutPoint]credit
 	spends  map[wire.OutPoint]chainhash.Hash // all inputs of records, also others' coins
 }
@@ -49,7 +49,7 @@ type ledger struct {
 func newLedger(book *addressBook) *ledger {
 	return &ledger{
 		book:    book,
-		records: make(map[chainhash.Hash]*record),
+		records: make(map[chainhash.Hash]*tracked),
 		credits: make(map[wire.OutPoint]credit),
 		spends:  make(map[wire.OutPoint]chainhash.Hash),
 	}
@@ -122,12 +122,12 @@ func (l *ledger) apply(tx *wire.MsgTx, at place) (changed, grew bool, err error)
 	if !l.ours(tx) {
 		return len(rivals) > 0, false, nil
 	}
-	grew, err = l.insert(&record{id: id, msg: tx, height: at.height, block: at.block, position: at.position, time: at.time})
+	grew, err = l.insert(&tracked{id: id, msg: tx, height: at.height, block: at.block, position: at.position, time: at.time})
 	return true, grew, err
 }
 
 // insert adds a record and what follows from it.
-func (l *ledger) insert(r *record) (grew bool, err error) {
+func (l *ledger) insert(r *tracked) (grew bool, err error) {
 	l.records[r.id] = r
 	if !isCoinbase(r.msg) {
 		for _, in := range r.msg.TxIn {
@@ -186,7 +186,7 @@ func (l *ledger) rollback(height int32) {
 
 // fromUs reports whether all inputs of a record spend the wallet's coins,
 // and the sum of those that do.
-func (l *ledger) fromUs(r *record) (all bool, debit Amount) {
+func (l *ledger) fromUs(r *tracked) (all bool, debit Amount) {
 	all = true
 	for _, in := range r.msg.TxIn {
 		c, ok := l.credits[in.PreviousOutPoint]
@@ -198,19 +198,19 @@ func (l *ledger) fromUs(r *record) (all bool, debit Amount) {
 
 // sorted lists the records in the chain's order, the pending ones last by
 // the time they were seen, parents before children.
-func (l *ledger) sorted() []*record {
-	out := make([]*record, 0, len(l.records))
+func (l *ledger) sorted() []*tracked {
+	out := make([]*tracked, 0, len(l.records))
 	for _, r := range l.records {
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b *record) int {
+	slices.SortFunc(out, func(a, b *tracked) int {
 		if a.height != b.height {
 			return cmp.Compare(uint32(a.height), uint32(b.height)) // pending is the largest
 		}
 		return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.time, b.time),
 			slices.Compare(a.id[:], b.id[:]))
 	})
-	first := slices.IndexFunc(out, func(r *record) bool { return r.height == pending })
+	first := slices.IndexFunc(out, func(r *tracked) bool { return r.height == pending })
 	if first >= 0 {
 		l.parentsFirst(out[first:])
 	}
@@ -218,11 +218,11 @@ func (l *ledger) sorted() []*record {
 }
 
 // parentsFirst moves each pending record behind those that it spends from.
-func (l *ledger) parentsFirst(records []*record) {
-	ordered := make([]*record, 0, len(records))
+func (l *ledger) parentsFirst(records []*tracked) {
+	ordered := make([]*tracked, 0, len(records))
 	done := make(map[chainhash.Hash]bool, len(records))
-	var visit func(r *record)
-	visit = func(r *record) {
+	var visit func(r *tracked)
+	visit = func(r *tracked) {
 		if done[r.id] {
 			return
 		}

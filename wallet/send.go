@@ -100,16 +100,21 @@ func (w *Wallet) Prepare(ctx context.Context, rpc RPC, req SendRequest) (*Draft,
 	if err := w.checkAmount(req.Amount, script); err != nil {
 		return nil, err
 	}
+	n := node{rpc, &w.cfg.Chain.Limits}
+	spend, change, err := w.paymentPaths(ctx, n, req.To)
+	if err != nil {
+		return nil, err
+	}
 	rate := req.FeeRate
 	if rate == 0 {
-		if rate, err = leastRate(ctx, node{rpc, &w.cfg.Chain.Limits}); err != nil {
+		if rate, err = leastRate(ctx, n); err != nil {
 			return nil, err
 		}
 	}
 	if rate > highRate && !req.AllowHighFee {
 		return nil, fmt.Errorf("a fee rate of %v sat/vB is absurdly high: above %v add --allow-high-fee if you mean it", rate, highRate)
 	}
-	d, err := w.draft(req, script, rate)
+	d, err := w.draft(req, script, rate, spend, change)
 	if err != nil {
 		return nil, err
 	}
@@ -172,22 +177,23 @@ func leastRate(ctx context.Context, n node) (coins.FeeRate, error) {
 	return rate, nil
 }
 
-// draft chooses coins and lays the transaction out.
-func (w *Wallet) draft(req SendRequest, script []byte, rate coins.FeeRate) (*Draft, error) {
+// draft chooses coins, among those that may be spent (nil: all), and lays the
+// transaction out.
+func (w *Wallet) draft(req SendRequest, script []byte, rate coins.FeeRate, may func(Unspent) bool, change keyPath) (*Draft, error) {
 	rng, err := newRand(w.cfg.Rand)
 	if err != nil {
 		return nil, err
 	}
 	d := &Draft{
 		Tx: wire.NewMsgTx(txVersion), To: req.To, Amount: req.Amount, Rate: rate,
-		change: keyPath{internal, w.book.current(internal)}, anyFee: req.AllowHighFee,
+		change: change, anyFee: req.AllowHighFee,
 	}
 	changeScript := w.book.script(d.change)
 	r := w.selection(req.Amount, rate, script, changeScript)
 	r.Rand = rng.IntN
 	spendable := make(map[wire.OutPoint]Unspent)
 	for _, u := range w.Unspent() {
-		if u.Standing.Spendable() {
+		if u.Standing.Spendable() && (may == nil || may(u)) {
 			spendable[u.OutPoint] = u
 			r.Coins = append(r.Coins, coins.Coin{
 				OutPoint: u.OutPoint, Amount: int64(u.Amount),
@@ -278,25 +284,35 @@ func (w *Wallet) Send(ctx context.Context, rpc RPC, d *Draft) error {
 	if !d.signed {
 		return errors.New("the payment is not signed")
 	}
-	before := w.book.lines
-	if _, _, err := w.ledger.apply(d.Tx, place{height: pending, time: w.cfg.Now().Unix()}); err != nil {
+	return w.submit(ctx, rpc, d.Tx, submission{what: "payment", anyFee: d.anyFee})
+}
+
+// submission says how a transaction is handed to the node.
+type submission struct {
+	what   string // what errors call it
+	anyFee bool   // no limit on high fees
+}
+
+func (w *Wallet) submit(ctx context.Context, rpc RPC, tx *wire.MsgTx, s submission) error {
+	before, id := w.book.lines, tx.TxHash()
+	if _, _, err := w.ledger.apply(tx, place{height: pending, time: w.cfg.Now().Unix()}); err != nil {
 		return err
 	}
 	undo := func() error {
-		w.ledger.remove(d.TxID())
+		w.ledger.remove(id)
 		w.book.unuse(before)
 		return w.save()
 	}
 	if err := w.save(); err != nil {
 		return errors.Join(err, undo())
 	}
-	err := node{rpc, &w.cfg.Chain.Limits}.broadcast(ctx, d.Tx, d.anyFee)
+	err := node{rpc, &w.cfg.Chain.Limits}.broadcast(ctx, tx, s.anyFee)
 	var refusal *RPCError
 	if errors.As(err, &refusal) {
-		return errors.Join(fmt.Errorf("the node refused the payment: %w", err), undo())
+		return errors.Join(fmt.Errorf("the node refused the %s: %w", s.what, err), undo())
 	}
 	if err != nil {
-		return fmt.Errorf("it is not known whether the node took payment %v: %w; the wallet keeps it as pending, and its next command finds out or offers it again", d.TxID(), err)
+		return fmt.Errorf("it is not known whether the node took %s %v: %w; the wallet keeps it as pending, and its next command finds out or offers it again", s.what, id, err)
 	}
 	return nil
 }

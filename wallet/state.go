@@ -125,7 +125,7 @@ func (s *stateLine) line() (line, error) {
 	return l, nil
 }
 
-func (r *record) file() (stateTx, error) {
+func (r *tracked) file() (stateTx, error) {
 	var raw bytes.Buffer
 	if err := r.msg.Serialize(&raw); err != nil {
 		return stateTx{}, fmt.Errorf("encode transaction %v: %w", r.id, err)
@@ -137,12 +137,12 @@ func (r *record) file() (stateTx, error) {
 	return t, nil
 }
 
-func (t *stateTx) record() (*record, error) {
+func (t *stateTx) record() (*tracked, error) {
 	msg, err := decodeTxHex(t.Raw)
 	if err != nil {
 		return nil, err
 	}
-	r := &record{id: msg.TxHash(), msg: msg, height: t.Height, position: t.Position, time: t.Time}
+	r := &tracked{id: msg.TxHash(), msg: msg, height: t.Height, position: t.Position, time: t.Time}
 	if t.Height < pending || t.Position < 0 {
 		return nil, fmt.Errorf("transaction %v: height %d, position %d", r.id, t.Height, t.Position)
 	}

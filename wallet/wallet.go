@@ -33,6 +33,9 @@ type Chain struct {
 	Limits       params.Limits
 	Maturity     int32 // confirmations before a coinbase output may be spent
 	DustRelayFee int64 // smallest unit per 1,000 virtual bytes
+
+	// Whether only members may spend coins, or be paid.
+	RestrictsSend, RestrictsReceive bool
 }
 
 // ChainOf takes what a wallet needs out of a chain file.
@@ -43,6 +46,9 @@ func ChainOf(p *params.Params) Chain {
 		Limits:       p.Limits,
 		Maturity:     p.Subsidy.Maturity,
 		DustRelayFee: p.Policy.DustRelayFee,
+
+		RestrictsSend:    p.Permissions.Restricts(params.PermSend),
+		RestrictsReceive: p.Permissions.Restricts(params.PermReceive),
 	}
 }
 

@@ -1,0 +1,175 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/permission/record"
+)
+
+// Review is what a transaction with records does, in words, for the person
+// who is about to sign it. Sign takes nothing but a Review: what was not shown
+// is not signed.
+type Review struct {
+	Records []string // one sentence each
+	Inputs  []ReviewInput
+	Outputs []ReviewOutput // other than records
+	Fee     Amount
+
+	packet *Packet
+}
+
+// ReviewInput is a coin that is spent.
+type ReviewInput struct {
+	Address string
+	Amount  Amount
+	Own     bool // the wallet's
+	Signed  bool
+}
+
+// ReviewOutput is an output that is no record. One of amount 0 is an authority
+// output.
+type ReviewOutput struct {
+	Address string // hex of the script where it has no address
+	Amount  Amount
+	Own     bool
+}
+
+// Review looks through a transaction before it is signed. namer gives the
+// present name of a member and may be nil. Refused is what holds no record,
+// what cannot be shown in words, and what would cost the wallet money.
+func (w *Wallet) Review(p *Packet, namer func(record.MemberID) string) (*Review, error) {
+	records, err := p.Records()
+	if err != nil {
+		return nil, fmt.Errorf("the transaction holds something that claims to be a record and that this software cannot read: not signing it: %w", err)
+	}
+	if len(records) == 0 {
+		return nil, errors.New("the transaction holds no record: only those that do are signed this way")
+	}
+	address := func(script []byte) string { return addressOf(w.cfg.Chain.Address, script) }
+	r := &Review{packet: p}
+	for _, rec := range records {
+		if err := record.CheckSig(w.genesis, rec); err != nil {
+			return nil, fmt.Errorf("no block would take the transaction: %w", err)
+		}
+		r.Records = append(r.Records, record.Describe(rec, namer, address))
+	}
+	var paid, got Amount
+	for i, c := range p.Coins {
+		own := w.Owns(c.Script)
+		r.Inputs = append(r.Inputs, ReviewInput{address(c.Script), c.Amount, own, p.Sigs[i] != nil})
+		r.Fee += c.Amount
+		if own {
+			paid += c.Amount
+		}
+	}
+	for _, out := range p.Tx.TxOut {
+		r.Fee -= Amount(out.Value)
+		if record.Claims(out.PkScript) {
+			continue
+		}
+		own, text := w.Owns(out.PkScript), address(out.PkScript)
+		if text == "" {
+			text = fmt.Sprintf("%x", out.PkScript)
+		}
+		if own {
+			got += Amount(out.Value)
+		}
+		r.Outputs = append(r.Outputs, ReviewOutput{text, Amount(out.Value), own})
+	}
+	if paid > got {
+		return nil, fmt.Errorf("the transaction would take %v from this wallet: records cost nothing, not signing it", paid-got)
+	}
+	return r, nil
+}
+
+// checkPacket makes sure that coins and inputs of a packet fit, and that no
+// sum of amounts can overflow.
+func checkPacket(p *Packet) error {
+	if len(p.Coins) != len(p.Tx.TxIn) || len(p.Sigs) != len(p.Tx.TxIn) || len(p.Tx.TxIn) == 0 {
+		return fmt.Errorf("%d inputs, but %d coins and %d signatures", len(p.Tx.TxIn), len(p.Coins), len(p.Sigs))
+	}
+	seen := make(map[wire.OutPoint]bool, len(p.Coins))
+	sum := Amount(0)
+	for i, in := range p.Tx.TxIn {
+		c := &p.Coins[i]
+		if _, ok := taprootKey(c.Script); !ok {
+			return fmt.Errorf("input %d spends no P2TR coin: it cannot speak for anybody", i)
+		}
+		if c.OutPoint != in.PreviousOutPoint || seen[c.OutPoint] {
+			return fmt.Errorf("input %d spends the coin %v twice, or another than it says", i, c.OutPoint)
+		}
+		seen[c.OutPoint] = true
+		if c.Amount < 0 || sum > math.MaxInt64-c.Amount {
+			return fmt.Errorf("input %d has the amount %d", i, int64(c.Amount))
+		}
+		sum += c.Amount
+	}
+	for i, out := range p.Tx.TxOut {
+		if out.Value < 0 || Amount(out.Value) > sum {
+			return fmt.Errorf("output %d has the amount %d, more than there is", i, out.Value)
+		}
+		sum -= Amount(out.Value)
+	}
+	return nil
+}
+
+// SignReviewed signs the inputs of a reviewed transaction that spend the
+// wallet's coins, and returns how many it signed. What is signed already
+// stays.
+func (w *Wallet) SignReviewed(r *Review, keys *Keys) (int, error) {
+	p := r.packet
+	hashes, _ := p.hashes()
+	signed := 0
+	for i, c := range p.Coins {
+		path, ok := w.book.find(c.Script)
+		if !ok || p.Sigs[i] != nil {
+			continue
+		}
+		sig, err := signInput(p.Tx, hashes, i, Unspent{Amount: c.Amount, Script: c.Script, path: path}, keys)
+		if err == nil {
+			err = p.checkSig(i, sig)
+		}
+		if err != nil {
+			return signed, fmt.Errorf("sign input %d: %w", i, err)
+		}
+		p.Sigs[i] = sig
+		signed++
+	}
+	if signed == 0 && slices.ContainsFunc(r.Inputs, func(in ReviewInput) bool { return in.Own && !in.Signed }) {
+		return 0, errors.New("the transaction is signed by this wallet already")
+	}
+	return signed, nil
+}
+
+// SendPacket hands a transaction with records to the node. Like a payment's,
+// what becomes of it is recorded where it concerns the wallet.
+func (w *Wallet) SendPacket(ctx context.Context, rpc RPC, p *Packet) error {
+	tx, err := p.Final()
+	if err != nil {
+		return err
+	}
+	return w.submit(ctx, rpc, tx, submission{what: "transaction", anyFee: true})
+}
+
+// identity returns the private key of an own identity: that of BIP86, tweaked,
+// so that it signs as the script's program. The caller zeroes it.
+func (w *Wallet) identity(script []byte, keys *Keys) (*btcec.PrivateKey, error) {
+	path, ok := w.book.find(script)
+	if !ok {
+		return nil, fmt.Errorf("%s is no address of this wallet", addressOf(w.cfg.Chain.Address, script))
+	}
+	key, err := privateKey(keys.account, path)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Zero()
+	return txscript.TweakTaprootPrivKey(*key, nil), nil
+}
