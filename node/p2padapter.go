@@ -3,12 +3,14 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/mempool"
 	"github.com/charterchain/charter/mempool/policy"
@@ -27,6 +29,9 @@ func p2pInfo(b chain.BlockInfo) p2p.BlockInfo {
 		Work:     b.Work,
 		HaveData: b.HaveData,
 		Invalid:  b.State == chain.StateInvalid,
+
+		Undecided: b.Undecided,
+		Restart:   b.Restart,
 	}
 }
 
@@ -55,30 +60,50 @@ func (a p2pChain) HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, li
 	return a.c.HeadersAfter(locator, stop, limit)
 }
 
-// SealProof makes the proof from the block's body.
 func (a p2pChain) SealProof(hash chainhash.Hash) (*p2p.SealProof, error) {
-	b, err := a.c.ReadBlock(hash)
+	proof, err := a.c.SealProof(hash)
 	if err != nil {
 		return nil, err
 	}
-	proof := seal.ProofOf(b)
 	return &p2p.SealProof{Coinbase: proof.Encode(), Branch: proof.Branch}, nil
 }
 
-func (a p2pChain) AcceptHeaders(ctx context.Context, entries []p2p.SealedHeader, _ [32]byte) (p2p.BlockInfo, error) {
-	headers := make([]wire.BlockHeader, len(entries))
-	for i := range entries {
-		headers[i] = entries[i].Header
+func (a p2pChain) AcceptHeaders(ctx context.Context, entries []p2p.SealedHeader, source [32]byte) (p2p.BlockInfo, error) {
+	last, err := a.acceptHeaders(ctx, entries, source)
+	switch {
+	case errors.Is(err, chain.ErrUndecided):
+		err = fmt.Errorf("%w: %w", p2p.ErrTooFarAhead, err)
+	case errors.Is(err, chain.ErrVariant):
+		err = fmt.Errorf("%w: %w", p2p.ErrVariant, err)
 	}
-	last, err := a.c.AcceptHeaders(ctx, headers)
 	if last.Work == nil { // not even the first was kept
 		return p2p.BlockInfo{}, err
 	}
 	return p2pInfo(last), err
 }
 
-// ForgetSource has nothing to forget: a header is in the index or not at all.
-func (a p2pChain) ForgetSource([32]byte) {}
+// acceptHeaders offers headers to the chain with or without proofs, as the
+// first has one or not: p2p has seen to it that all are alike.
+func (a p2pChain) acceptHeaders(ctx context.Context, entries []p2p.SealedHeader, source [32]byte) (chain.BlockInfo, error) {
+	if len(entries) == 0 || entries[0].Proof == nil {
+		headers := make([]wire.BlockHeader, len(entries))
+		for i := range entries {
+			headers[i] = entries[i].Header
+		}
+		return a.c.AcceptHeaders(ctx, headers)
+	}
+	headers := make([]chain.SealedHeader, len(entries))
+	for i := range entries {
+		proof, err := seal.ParseProof(entries[i].Proof.Coinbase, entries[i].Proof.Branch)
+		if err != nil {
+			return chain.BlockInfo{}, err
+		}
+		headers[i] = chain.SealedHeader{Header: entries[i].Header, Proof: proof}
+	}
+	return a.c.AcceptSealed(ctx, headers, source)
+}
+
+func (a p2pChain) ForgetSource(source [32]byte) { a.c.ForgetSource(source) }
 
 func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 	_, err := a.c.AcceptBlock(ctx, b)
@@ -86,6 +111,18 @@ func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 }
 
 func (a p2pChain) ReadRawBlock(hash chainhash.Hash) ([]byte, error) { return a.c.ReadRawBlock(hash) }
+
+// p2pPermit answers by the state at the tip who may connect in the block that
+// follows.
+func p2pPermit(c *chain.Chain) func(xonly [32]byte) error {
+	return func(xonly [32]byte) error {
+		state := c.Permissions()
+		if state == nil || state.May(record.KeyScript(xonly), record.Connect, c.Best().Height+1) {
+			return nil
+		}
+		return errors.New("no member's key with role connect, of a member that may connect now")
+	}
+}
 
 // p2pPool shows the pool to the peers' code.
 type p2pPool struct{ pool *mempool.Pool }

@@ -60,22 +60,28 @@ func (n *Node) openPeers(context.Context) error {
 		Dial: func(ctx context.Context, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", address)
 		},
-		Connect:   connect,
-		AddNodes:  append(add, seeds...),
-		External:  n.opts.Config.External,
-		Pruned:    n.opts.Config.Prune > 0,
-		ChainFile: func() ([]byte, error) { return params.Render(n.opts.Params), nil },
-		UserAgent: "charter/" + n.opts.Version,
-		Now:       n.opts.Now,
-		Rand:      peersRand,
-		Entropy:   n.opts.Random,
-		Log:       n.opts.Log,
-		Metrics:   p2p.NewMetrics(n.registry),
+		MayConnect: p2pPermit(n.chain),
+		Behind:     n.chain.InitialSync,
+		Connect:    connect,
+		AddNodes:   add,
+		Seeds:      seeds,
+		External:   n.opts.Config.External,
+		Pruned:     n.opts.Config.Prune > 0,
+		ChainFile:  func() ([]byte, error) { return params.Render(n.opts.Params), nil },
+		UserAgent:  "charter/" + n.opts.Version,
+		Now:        n.opts.Now,
+		Rand:       peersRand,
+		Entropy:    n.opts.Random,
+		Log:        n.opts.Log,
+		Metrics:    p2p.NewMetrics(n.registry),
 	})
 	if err != nil {
 		return err
 	}
 	n.chain.Subscribe(func(ev chain.Event) {
+		if ev.Permissions || ev.Kind == chain.Jumped {
+			n.peers.Recheck()
+		}
 		if ev.Kind == chain.Settled {
 			n.peers.NewTip()
 		}

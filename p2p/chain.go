@@ -47,6 +47,10 @@ type BlockInfo struct {
 	// it is not known yet, because blocks below it have not been judged. It
 	// is in memory only and may be forgotten.
 	Undecided bool
+
+	// Restart: it restarts the chain on its parent (permissioned chains). Its
+	// branch may be best with less work.
+	Restart bool
 }
 
 // Chain is what the peers' code asks of the block chain. All methods are

@@ -196,6 +196,7 @@ func (s *syncer) retryHeaders(id int64, at time.Time) {
 
 // noteBest notes that a peer has a block and its ancestors.
 func (s *syncer) noteBest(id int64, info BlockInfo) {
+	moved := s.sealed && s.elsewhere(id, info)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp := s.peers[id]
@@ -205,9 +206,28 @@ func (s *syncer) noteBest(id int64, info BlockInfo) {
 	sp.strikes = 0
 	s.sched.Announced(id)
 	s.history.Announced(id)
-	if !sp.known || info.Work.Cmp(sp.best.Work) >= 0 {
+	if !sp.known || moved || info.Work.Cmp(sp.best.Work) >= 0 {
 		sp.known, sp.best = true, info
 	}
+}
+
+// elsewhere reports whether a block is on another branch than the one that
+// the peer was known to follow: it may follow one with less work now, where
+// a restart makes that the better one.
+func (s *syncer) elsewhere(id int64, info BlockInfo) bool {
+	s.mu.Lock()
+	sp := s.peers[id]
+	known := sp != nil && sp.known
+	var best BlockInfo
+	if known {
+		best = sp.best
+	}
+	s.mu.Unlock()
+	if !known {
+		return false
+	}
+	at, ok := s.chain.Ancestor(best.Hash, info.Height)
+	return !ok || at.Hash != info.Hash
 }
 
 // announced notes that a peer has a block: an Inv item.

@@ -53,6 +53,8 @@ type syncer struct {
 	ahead atomic.Int32 // the same, whether decided or not
 	base  int32        // the path was made when this was its fork with the tip's branch; used by tend only
 
+	whole map[chainhash.Hash]bool // branches found to be stored, see unfetched; used by tend only
+
 	mu      sync.Mutex // guards the fields below; no calls out while held
 	sched   *blocksync.Scheduler
 	history *blocksync.Scheduler // of blocks below the tip; see History
@@ -103,6 +105,7 @@ func newSyncer(n *Network) *syncer {
 		work:    make(chan struct{}, 1),
 		sched:   blocksync.New(blocksync.Config{LateAfter: stallAfter / 6, StallAfter: stallAfter}),
 		history: blocksync.New(blocksync.Config{Window: historyWindow, MaxShare: historyShare, LateAfter: stallAfter / 6, StallAfter: stallAfter}),
+		whole:   make(map[chainhash.Hash]bool),
 		peers:   make(map[int64]*syncPeer),
 		queue:   newBlockQueue(),
 		sources: make(map[chainhash.Hash]source),
@@ -197,6 +200,7 @@ func (s *syncer) dropStalled(now time.Time) {
 // not: a record may turn out to be damaged when it is read.
 func (s *syncer) audit(now time.Time) {
 	s.base = math.MaxInt32 // look at all from the fork on
+	clear(s.whole)
 	s.mu.Lock()
 	taken := append(s.sched.Taken(), s.history.Taken()...)
 	s.mu.Unlock()
@@ -217,6 +221,7 @@ type peerBest struct {
 	id       int64
 	best     BlockInfo
 	standing blocksync.Standing
+	wanted   bool // to be fetched, see markWanted
 }
 
 // refresh brings the path in line with the tip and the peers' branches, and
@@ -225,7 +230,8 @@ func (s *syncer) refresh() {
 	tip := s.chain.Best()
 	bests := s.peerBests()
 	good := s.withoutInvalid(bests)
-	target, ok := s.choose(tip, good)
+	s.markWanted(tip, good)
+	target, ok := s.choose(good)
 	if !ok {
 		target = tip
 	}
@@ -300,7 +306,7 @@ func (s *syncer) peerBests() []peerBest {
 		if standing == blocksync.Fresh && (!sp.p.inbound || pinned[sp.p.key]) {
 			standing = blocksync.Proven
 		}
-		out = append(out, peerBest{id, sp.best, standing})
+		out = append(out, peerBest{id: id, best: sp.best, standing: standing})
 	}
 	slices.SortFunc(out, func(a, b peerBest) int { return cmp.Compare(a.id, b.id) })
 	return out
@@ -324,18 +330,17 @@ func (s *syncer) withoutInvalid(bests []peerBest) []peerBest {
 	return good
 }
 
-// choose returns the branch to fetch: of those with more work than the tip
-// that peers have, the one with the most work among the peers of the best
-// standing. So one that withholds the blocks of a good branch does not keep
+// choose returns the branch to fetch: of those wanted that peers have, the
+// one with the most work among the peers of the best standing. So one that withholds the blocks of a good branch does not keep
 // those of others from being fetched. Which branch is best as a whole does
 // not matter: nobody here may have it.
-func (s *syncer) choose(tip BlockInfo, bests []peerBest) (target BlockInfo, ok bool) {
+func (s *syncer) choose(bests []peerBest) (target BlockInfo, ok bool) {
 	s.mu.Lock()
 	current := s.target
 	s.mu.Unlock()
 	standing := blocksync.Late
 	for _, b := range bests {
-		if b.best.Work.Cmp(tip.Work) <= 0 {
+		if !b.wanted {
 			continue
 		}
 		by := 1
@@ -359,7 +364,7 @@ func lagOf(tip BlockInfo, bests []peerBest, undecided bool) int32 {
 		if b.standing > standing {
 			lag, standing = 0, b.standing
 		}
-		if b.standing == standing && b.best.Work.Cmp(tip.Work) > 0 && (undecided || !b.best.Undecided) {
+		if b.standing == standing && b.wanted && b.best.Work.Cmp(tip.Work) > 0 && (undecided || !b.best.Undecided) {
 			lag = max(lag, b.best.Height-tip.Height)
 		}
 	}

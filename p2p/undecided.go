@@ -19,6 +19,9 @@ const (
 	// extendPatience is how long one peer is waited for that was asked for
 	// headers behind all that are known, before another one is.
 	extendPatience = 5 * time.Second
+
+	// maxWhole bounds the branches remembered as stored.
+	maxWhole = 256
 )
 
 // frontier returns the header with the most work that this node goes for,
@@ -113,4 +116,49 @@ func (s *syncer) forgetSource(p *peer) {
 	if !s.n.connected(p.key) {
 		s.chain.ForgetSource(p.key)
 	}
+}
+
+// markWanted says which branches may become the best one and are not here
+// yet. Those are the ones with more work than the tip; where mining is
+// restricted also those with as much, of which the hash decides, and those
+// that restart the chain. There a branch that is here may be better and not
+// be taken, because it would undo what is settled: nothing is left to fetch.
+func (s *syncer) markWanted(tip BlockInfo, bests []peerBest) {
+	for i := range bests {
+		b := &bests[i]
+		more := b.best.Work.Cmp(tip.Work)
+		switch {
+		case !s.sealed:
+			b.wanted = more > 0
+		case b.best.Hash != tip.Hash && (more >= 0 || s.restarts(tip, b.best)):
+			b.wanted = s.unfetched(tip, b.best)
+		}
+	}
+}
+
+// restarts reports whether a branch leaves the tip's by a restart block.
+func (s *syncer) restarts(tip, best BlockInfo) bool {
+	first, ok := s.chain.Ancestor(best.Hash, s.common(tip, best).Height+1)
+	return ok && first.Restart
+}
+
+// unfetched reports whether a body between the tip's branch and the end of
+// another is missing. Called by tend only.
+func (s *syncer) unfetched(tip, best BlockInfo) bool {
+	if !best.HaveData {
+		return true
+	}
+	if s.whole[best.Hash] {
+		return false
+	}
+	for h := s.common(tip, best).Height + 1; h < best.Height; h++ {
+		if !s.stored(best, h) {
+			return true
+		}
+	}
+	if len(s.whole) >= maxWhole {
+		clear(s.whole)
+	}
+	s.whole[best.Hash] = true
+	return false
 }
