@@ -71,7 +71,8 @@ type Background struct {
 	Base    BlockInfo // block that the snapshot is as of
 	Digest  [32]byte  // that was trusted
 	Checked BlockInfo // last block that was checked
-	Cache   int64     // bytes of memory that its coins may take
+
+	CacheBytes int64 // bytes of memory that its coins take
 
 	// Missing is the lowest block above Checked, up to Base, whose body is
 	// not here; above Base: none is missing.
@@ -93,7 +94,7 @@ func (c *Chain) Background() (Background, bool) {
 	}
 	return Background{
 		Base: c.infoLocked(s.base), Digest: s.digest, Checked: c.infoLocked(s.at),
-		Cache: c.backgroundBytes(), Missing: s.missing,
+		CacheBytes: s.cache.Size(), Missing: s.missing,
 	}, true
 }
 

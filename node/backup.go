@@ -46,13 +46,22 @@ func (n *Node) backupRoom(dir string, bytes int64) error {
 	if _, err := os.Stat(dir); err != nil {
 		dir = filepath.Dir(dir)
 	}
-	free, err := n.opts.FreeSpace(dir)
-	if err != nil {
-		n.log.Debug("free disk space for a backup not known", "err", err)
-		return nil
-	}
-	if need := uint64(bytes) + mineReserve; free < need {
-		return &store.TargetError{Dir: dir, Why: fmt.Sprintf("%d MiB are free there, %d MiB are needed", free>>20, need>>20)}
+	if why := n.lacksRoom(dir, bytes); why != "" {
+		return &store.TargetError{Dir: dir, Why: why}
 	}
 	return nil
+}
+
+// lacksRoom says why so many bytes must not be written below dir; "": they
+// may.
+func (n *Node) lacksRoom(dir string, bytes int64) string {
+	free, err := n.opts.FreeSpace(dir)
+	if err != nil {
+		n.log.Debug("free disk space not known", "dir", dir, "err", err)
+		return ""
+	}
+	if need := uint64(bytes) + mineReserve; free < need {
+		return fmt.Sprintf("%d MiB are free there, %d MiB are needed", free>>20, need>>20)
+	}
+	return ""
 }

@@ -67,6 +67,7 @@ func (n *Node) openPeers(context.Context) error {
 		Seeds:      seeds,
 		External:   n.opts.Config.External,
 		Pruned:     n.opts.Config.Prune > 0,
+		History:    n.history,
 		ChainFile:  func() ([]byte, error) { return params.Render(n.opts.Params), nil },
 		UserAgent:  "charter/" + n.opts.Version,
 		Now:        n.opts.Now,

@@ -166,7 +166,7 @@ func (n *Node) hold() string {
 	case n.disk.low.Load():
 		return "disk low"
 	}
-	return ""
+	return n.chain.Unvalidated()
 }
 
 // repairable adds to an error about damaged data what repairs it.

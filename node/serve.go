@@ -34,6 +34,7 @@ func (n *Node) openRPC(context.Context) error {
 		Peers:           rpcPeers{n.peers},
 		Users:           users,
 		Backup:          n.backup,
+		Snapshots:       snapshotFiles{n},
 		Stop:            func() { n.stop(errStopped) },
 		Now:             n.opts.Now,
 		Log:             n.opts.Log,

@@ -103,17 +103,13 @@ func (s *syncer) stalledLocked(now time.Time) []int64 {
 }
 
 // withheld are the features that this node does not have as long as its
-// history is not here.
+// history is not here. It is asked for its last blocks all the same, and says
+// so where it lacks one.
 func withheld(cfg *Config) message.Features {
-	if cfg.History == nil {
-		return 0
+	if cfg.History != nil {
+		if _, wanted := cfg.History(); wanted {
+			return message.FeatureChain
+		}
 	}
-	h, wanted := cfg.History()
-	switch {
-	case !wanted:
-		return 0
-	case cfg.Chain.Best().Height-h.End.Height <= keptBlocks:
-		return message.FeatureChain | message.FeatureRecent
-	}
-	return message.FeatureChain
+	return 0
 }

@@ -45,6 +45,11 @@ type Chain interface {
 	VerifyChain(ctx context.Context, level, depth int, report func(chain.VerifyProgress)) (chain.VerifyReport, error)
 	Explain(hash chainhash.Hash) chain.Explanation
 
+	Stats() chain.Stats
+	Background() (chain.Background, bool)
+	// Unvalidated says why no blocks are to be made on this chain state.
+	Unvalidated() string
+
 	PruneStatus() chain.PruneStatus
 	PruneTo(ctx context.Context, height int32) (int32, error)
 }

@@ -39,23 +39,24 @@ func (b *blockchainMethods) methods() []*method {
 }
 
 type chainInfoJSON struct {
-	Chain                string     `json:"chain"`
-	Blocks               int32      `json:"blocks"`
-	Headers              int32      `json:"headers"`
-	BestBlockHash        string     `json:"bestblockhash"`
-	Bits                 string     `json:"bits"`
-	Target               string     `json:"target"`
-	Difficulty           realNumber `json:"difficulty"`
-	Time                 int64      `json:"time"`
-	MedianTime           int64      `json:"mediantime"`
-	VerificationProgress realNumber `json:"verificationprogress"`
-	InitialBlockDownload bool       `json:"initialblockdownload"`
-	ChainWork            string     `json:"chainwork"`
-	SizeOnDisk           *int64     `json:"size_on_disk,omitempty"`
-	Pruned               bool       `json:"pruned"`
-	PruneHeight          *int32     `json:"pruneheight,omitempty"`
-	AutomaticPruning     *bool      `json:"automatic_pruning,omitempty"`
-	PruneTargetSize      *int64     `json:"prune_target_size,omitempty"`
+	Chain                string          `json:"chain"`
+	Blocks               int32           `json:"blocks"`
+	Headers              int32           `json:"headers"`
+	BestBlockHash        string          `json:"bestblockhash"`
+	Bits                 string          `json:"bits"`
+	Target               string          `json:"target"`
+	Difficulty           realNumber      `json:"difficulty"`
+	Time                 int64           `json:"time"`
+	MedianTime           int64           `json:"mediantime"`
+	VerificationProgress realNumber      `json:"verificationprogress"`
+	InitialBlockDownload bool            `json:"initialblockdownload"`
+	ChainWork            string          `json:"chainwork"`
+	SizeOnDisk           *int64          `json:"size_on_disk,omitempty"`
+	Pruned               bool            `json:"pruned"`
+	PruneHeight          *int32          `json:"pruneheight,omitempty"`
+	AutomaticPruning     *bool           `json:"automatic_pruning,omitempty"`
+	PruneTargetSize      *int64          `json:"prune_target_size,omitempty"`
+	Background           *backgroundJSON `json:"backgroundvalidation,omitempty"`
 	// A string, as in Bitcoin Core before 28: client libraries of either
 	// age read it, and many cannot read an array.
 	Warnings string `json:"warnings"`
@@ -83,6 +84,7 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 		size := b.cfg.SizeOnDisk()
 		out.SizeOnDisk = &size
 	}
+	out.Background, out.Warnings = backgroundOf(c), warn(out.Warnings, c)
 	if pruning := c.PruneStatus(); pruning.On {
 		first, automatic := pruning.Height+1, pruning.Target > 0
 		out.Pruned, out.PruneHeight, out.AutomaticPruning = true, &first, &automatic

@@ -52,7 +52,7 @@ func (g *generateMethods) methods() []*method {
 
 func (g *generateMethods) allowed() error {
 	if g.chain.Params().PoW.OnDemand {
-		return nil
+		return mayMine(g.chain)
 	}
 	return fail(codeMisc, "this chain does not allow mining on demand: its chain file would need pow.on_demand = true; "+
 		"start the node with --mine, or use getblocktemplate and submitblock")

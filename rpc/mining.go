@@ -104,6 +104,7 @@ func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
 		Warnings:      m.warnings(),
 	}
+	out.Warnings = warn(out.Warnings, m.chain)
 	if pool.TemplateWeight > 0 {
 		out.BlockWeight, out.BlockTxs = &pool.TemplateWeight, &pool.TemplateTxs
 	}
@@ -165,6 +166,9 @@ func (m *miningMethods) getBlockTemplate(ctx context.Context, c *call) (any, err
 	segwit := params.Active(p.Deployments.Segwit, best.Height+1)
 	if segwit && !slices.Contains(req.Rules, "segwit") {
 		return nil, fail(codeInvalidParam, `getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})`)
+	}
+	if err := mayMine(m.chain); err != nil {
+		return nil, err
 	}
 	if m.chain.InitialSync() {
 		return nil, fail(codeInSync, "Charter is in initial sync and waiting for blocks...")

@@ -142,7 +142,7 @@ func TestMethodList(t *testing.T) {
 		gettxout gettxoutsetinfo getrawtransaction decoderawtransaction decodescript sendrawtransaction testmempoolaccept getrawmempool
 		getmempoolinfo getmempoolentry submitblock getblocktemplate generatetoaddress generateblock getmininginfo getpeerinfo
 		getnetworkinfo getconnectioncount addnode disconnectnode setnetworkactive validateaddress invalidateblock reconsiderblock
-		preciousblock verifychain explainblock pruneblockchain
+		preciousblock verifychain explainblock pruneblockchain getchainstates
 		getindexinfo getblockfilter getaddressbalance getaddresstxids getaddressutxos searchrawtransactions
 		scantxoutset stop uptime help getrpcinfo
 		authenticate notifyblocks stopnotifyblocks notifynewtransactions stopnotifynewtransactions`)

@@ -58,6 +58,9 @@ type Config struct {
 	// if asked for. nil: there is no method for it.
 	Backup func(ctx context.Context, dir string, withKey bool) (chain.BackupReport, error)
 
+	// Snapshots writes and reads UTXO snapshots. nil: not offered.
+	Snapshots Snapshots
+
 	// Warnings says what an operator should look after; "": nothing. nil:
 	// not known.
 	Warnings func() string
@@ -128,6 +131,7 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&coinSetMethods{chain: cfg.Chain}).methods(),
 		(&verifyMethods{chain: cfg.Chain}).methods(),
 		(&pruneMethods{chain: cfg.Chain}).methods(),
+		(&snapshotMethods{chain: cfg.Chain, files: cfg.Snapshots}).methods(),
 		(&scanMethods{chain: cfg.Chain}).methods(),
 		(&mempoolMethods{pool: cfg.Mempool}).methods(),
 		(&rawTxMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape, txs: cfg.Indexes.Tx()}).methods(),
