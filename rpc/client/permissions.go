@@ -165,10 +165,10 @@ func (c *Client) Pending(ctx context.Context) ([]PendingVote, error) {
 }
 
 // VerifyPermission calls verifypermission: whether an address may do
-// something in the next block.
-func (c *Client) VerifyPermission(ctx context.Context, address, permission string) (bool, error) {
+// something in a block; at 0 in the next one.
+func (c *Client) VerifyPermission(ctx context.Context, address, permission string, height int32) (bool, error) {
 	var out bool
-	err := c.Call(ctx, "verifypermission", []any{address, permission}, &out)
+	err := c.Call(ctx, "verifypermission", heightParam([]any{address, permission}, height), &out)
 	return out, err
 }
 
