@@ -71,12 +71,13 @@ type Chain struct {
 
 	change sync.Mutex
 	// Guarded by change:
-	orphans   *orphans
-	unlinked  map[*node][]*node    // children with bodies that wait for the key's ancestors' bodies
-	pruneHold func() (int32, bool) // see HoldPruning; nil: nobody needs old blocks
-	added     int64                // bytes of records since Run was told
-	backingUp bool                 // Backup copies files: none is removed
-	undecided map[[32]byte]int     // undecided headers by source
+	orphans      *orphans
+	unlinked     map[*node][]*node    // children with bodies that wait for the key's ancestors' bodies
+	pruneHold    func() (int32, bool) // see HoldPruning; nil: nobody needs old blocks
+	added        int64                // bytes of records since Run was told
+	backingUp    bool                 // Backup copies files: none is removed
+	undecided    map[[32]byte]int     // undecided headers by source
+	maxUndecided int                  // MaxUndecided outside tests
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -117,20 +118,21 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	c := &Chain{
-		cfg:        cfg,
-		p:          cfg.Params,
-		store:      cfg.Store,
-		log:        cfg.Log.With("pkg", "chain"),
-		unlinked:   make(map[*node][]*node),
-		index:      make(map[chainhash.Hash]*node),
-		candidates: make(map[*node]struct{}),
-		orphans:    newOrphans(cfg.Params.Limits.BlockSerialized),
-		resume:     make(chan struct{}, 1),
-		pruneNow:   make(chan struct{}, 1),
-		bgKick:     make(chan struct{}, 1),
-		pruned:     nothingPruned,
-		perm:       newHistory(cfg.Params),
-		undecided:  make(map[[32]byte]int),
+		cfg:          cfg,
+		p:            cfg.Params,
+		store:        cfg.Store,
+		log:          cfg.Log.With("pkg", "chain"),
+		unlinked:     make(map[*node][]*node),
+		index:        make(map[chainhash.Hash]*node),
+		candidates:   make(map[*node]struct{}),
+		orphans:      newOrphans(cfg.Params.Limits.BlockSerialized),
+		resume:       make(chan struct{}, 1),
+		pruneNow:     make(chan struct{}, 1),
+		bgKick:       make(chan struct{}, 1),
+		pruned:       nothingPruned,
+		perm:         newHistory(cfg.Params),
+		undecided:    make(map[[32]byte]int),
+		maxUndecided: MaxUndecided,
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {

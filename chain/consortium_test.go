@@ -4,49 +4,9 @@ import (
 	"testing"
 
 	"github.com/charterchain/charter/chain/chaintest"
-	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/record"
-	"github.com/charterchain/charter/chain/permission/seal"
 )
-
-func TestSealedChainGrows(t *testing.T) {
-	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{})
-	h := chaintest.New(t, chaintest.Options{Consortium: net})
-	alpha, beta, gamma := net.Member("alpha"), net.Member("beta"), net.Member("gamma")
-
-	h.Next("b1").Accept()
-	h.Next("b2").Accept()
-	h.Next("b2 again", chaintest.By(alpha)).Accept()
-	_ = beta
-	_ = gamma
-	got := h.Chain.Sealers(10)
-	if len(got) != 3 || got[0].Member != alpha.ID || got[1].Member != beta.ID || got[2].Member != alpha.ID {
-		t.Errorf("sealers %+v", got)
-	}
-}
-
-func TestSealRules(t *testing.T) {
-	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{})
-	alpha, beta := net.Member("alpha"), net.Member("beta")
-	stranger := chaintest.NewMember("stranger")
-	for _, test := range []struct {
-		name string
-		opts []chaintest.Option
-		want consensus.Rule
-	}{
-		{"no seal", []chaintest.Option{chaintest.Unsealed()}, seal.RuleMissing},
-		{"a stranger's", []chaintest.Option{chaintest.By(stranger), chaintest.Claim(beta.Key.Script())}, permission.RuleSealNoMember},
-		{"too soon again", []chaintest.Option{chaintest.By(alpha)}, seal.RuleDiversity},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			h := chaintest.New(t, chaintest.Options{Consortium: net})
-			h.Next("b1", chaintest.By(alpha)).Accept()
-			h.Next("b2", test.opts...).Reject(test.want)
-			h.Next("b2 good", chaintest.By(beta)).Accept()
-		})
-	}
-}
 
 func TestMemberJoins(t *testing.T) {
 	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{})

@@ -8,3 +8,9 @@ var CheckHistory = (*Chain).checkHistory
 
 // PruneNow is what Run does when the size on disk may be over the target.
 var PruneNow = (*Chain).pruneToTarget
+
+// SetMaxUndecided changes the bound of undecided headers.
+func (c *Chain) SetMaxUndecided(n int) { c.maxUndecided = n }
+
+// Undecided returns how many undecided headers count for a source.
+func (c *Chain) Undecided(source [32]byte) int { return c.undecided[source] }

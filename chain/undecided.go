@@ -98,13 +98,13 @@ func (n *node) bare() bool { return n.undecided() && n.txCount == 0 && !n.dirty 
 
 // roomFor checks the bounds of undecided blocks before n becomes one.
 func (c *Chain) roomFor(n *node, body bool) error {
-	if !body && c.undecided[n.seal.source] >= MaxUndecided {
-		return fmt.Errorf("%w: %d headers of one source wait already", ErrUndecided, MaxUndecided)
+	if !body && c.undecided[n.seal.source] >= c.maxUndecided {
+		return fmt.Errorf("%w: %d headers of one source wait already", ErrUndecided, c.maxUndecided)
 	}
 	at := n.parent
 	for at.status&statusValid == 0 { // written under change, which we hold; genesis is valid
-		if n.height-at.height >= MaxUndecided {
-			return fmt.Errorf("%w: height %d is %d or more above the last validated block of its branch", ErrUndecided, n.height, MaxUndecided)
+		if int(n.height-at.height) >= c.maxUndecided {
+			return fmt.Errorf("%w: height %d is more than %d above the last validated block of its branch", ErrUndecided, n.height, c.maxUndecided)
 		}
 		at = at.parent
 	}

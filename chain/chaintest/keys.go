@@ -97,3 +97,13 @@ func (k *Key) sign(tx *wire.MsgTx, i int, amount int64, hashes *txscript.TxSigHa
 	}
 	return err
 }
+
+// Resign signs tx, which spends one output of key, again after a change.
+func Resign(tx *wire.MsgTx, key *Key, from Output) *wire.MsgTx {
+	tx = tx.Copy()
+	prev := txscript.NewCannedPrevOutputFetcher(key.Script(), from.Amount)
+	if err := key.sign(tx, 0, from.Amount, txscript.NewTxSigHashes(tx, prev)); err != nil {
+		panic(fmt.Sprintf("chaintest: sign: %v", err))
+	}
+	return tx
+}

@@ -122,8 +122,9 @@ type Draft struct {
 	NoSolve bool
 
 	// On permissioned chains: who makes the block, and whether without a seal.
-	Sealer   *Member
-	Unsealed bool
+	Sealer    *Member
+	Unsealed  bool
+	Unchecked bool // what speaks against sealing it is passed over; it has a bad seal then
 
 	claimed bool // the coinbase pays to whom it should
 	maker   *Maker
