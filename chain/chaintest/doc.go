@@ -8,5 +8,12 @@
 //	h.Next("b3a").Accept() // reorganisation
 //	h.ExpectTip("b3a")
 //
+// A [Key] is paid with any kind of output and spends it; [Breaches] are blocks
+// that break one rule each:
+//
+//	key := chaintest.NewKey(chaintest.P2TRScript, 1)
+//	paid := chaintest.Pay(chaintest.NewKey(chaintest.Anyone, 0), []chaintest.Output{h.Coin("b1")}, key, 1, 0)
+//	h.Next("b4", chaintest.Tx(paid, 0)).Accept()
+//
 // Only tests import it. A Maker and a Harness belong to one goroutine.
 package chaintest
