@@ -327,3 +327,18 @@ func (h *Harness) Headers(names ...string) []chain.SealedHeader {
 	}
 	return list
 }
+
+// Variant makes a block that differs from the named one in its nonce only: the
+// seal signs the same. The next block stands on it.
+func (h *Harness) Variant(name, of string) *Step {
+	h.t.Helper()
+	on := h.blocks[h.Block(of).Hash]
+	msg := on.block.Msg()
+	msg.Header.Nonce++
+	Solve(&msg.Header)
+	b := consensus.NewBlock(msg)
+	h.blocks[b.Hash] = &made{block: b, parent: on.parent, height: on.height, sealer: on.sealer}
+	h.named[name], h.names[b.Hash] = b, name
+	h.at = b.Hash
+	return &Step{h: h, Block: b, name: name}
+}

@@ -1,0 +1,220 @@
+package chain_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/chaintest"
+)
+
+// lower returns the two names, that of the block with the lower hash first.
+func lower(h *chaintest.Harness, a, b string) (string, string) {
+	x, y := h.Block(a).Hash, h.Block(b).Hash
+	for i := len(x) - 1; i >= 0; i-- {
+		if x[i] != y[i] {
+			if x[i] < y[i] {
+				return a, b
+			}
+			return b, a
+		}
+	}
+	return a, b
+}
+
+// TestEqualWork: of two tips with equal work the one with the lower hash is
+// best, in whatever order they come.
+func TestEqualWork(t *testing.T) {
+	for _, lowFirst := range []bool{true, false} {
+		net, h := consortium(t, chaintest.ConsortiumOptions{})
+		h.Next("b1").Accept()
+		h.On("b1").Next("x", chaintest.By(net.Member("beta")))
+		h.On("b1").Next("y", chaintest.By(net.Member("gamma")))
+		low, high := lower(h, "x", "y")
+		if lowFirst {
+			h.Again(low).Accept()
+			h.Again(high).Side()
+		} else {
+			h.Again(high).Accept()
+			h.Again(low).Accept()
+		}
+		h.ExpectTip(low)
+		h.On(high).Next("more").Accept()
+	}
+}
+
+// TestVariants: a second variant of a block is not kept, until somebody builds
+// on it.
+func TestVariants(t *testing.T) {
+	_, h := consortium(t, chaintest.ConsortiumOptions{})
+	h.Next("b1").Accept()
+	h.Next("b2").Accept()
+	v := h.Variant("v2", "b2")
+	if _, err := h.Chain.AcceptBlock(context.Background(), v.Block); !errors.Is(err, chain.ErrVariant) {
+		t.Fatalf("second variant: %v", err)
+	}
+	if _, err := offer(h, peer, "v2"); !errors.Is(err, chain.ErrVariant) {
+		t.Fatalf("second variant's header: %v", err)
+	}
+	if _, ok := lookup(h, "v2"); ok {
+		t.Error("second variant is kept")
+	}
+	if len(h.Chain.DoubleSeals()) != 0 {
+		t.Error("a variant counts as a double seal")
+	}
+	h.On("v2").Next("v3").Accept() // its body was remembered
+	h.On("b2").Next("b3").Accept() // as much work, and b2 came first
+	h.On("v3").Next("v4").Accept()
+}
+
+// TestVariantsFirstSeen: of equal work, the variant that came first.
+func TestVariantsFirstSeen(t *testing.T) {
+	_, h := consortium(t, chaintest.ConsortiumOptions{})
+	h.Next("b1").Accept()
+	h.Next("b2").Accept()
+	h.Variant("v2", "b2")
+	h.On("b2").Next("b3").Accept()
+	last := "v3"
+	h.On("v2").Next(last)
+	for low, _ := lower(h, "b3", last); low == "b3"; low, _ = lower(h, "b3", last) {
+		last += "'"
+		h.On("v2").Next(last)
+	}
+	if _, err := offer(h, peer, "v2", last); err != nil {
+		t.Fatal(err)
+	}
+	h.Again("v2").Side()
+	h.Again(last).Side() // though its hash is lower
+	h.ExpectTip("b3")
+	h.On(last).Next("v4").Accept()
+}
+
+func TestDoubleSeal(t *testing.T) {
+	net, h := consortium(t, chaintest.ConsortiumOptions{})
+	h.Next("b1").Accept()
+	h.On("b1").Next("x", chaintest.By(net.Member("beta")))
+	h.On("b1").Next("y", chaintest.By(net.Member("beta")))
+	if _, err := offer(h, peer, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := offer(h, peer, "y"); err != nil {
+		t.Fatal(err)
+	}
+	doubles := h.Chain.DoubleSeals()
+	if len(doubles) != 1 || doubles[0].Member != net.Member("beta").ID || doubles[0].Height != 2 ||
+		doubles[0].First != h.Block("x").Hash || doubles[0].Second != h.Block("y").Hash {
+		t.Errorf("double seals %+v", doubles)
+	}
+	low, _ := lower(h, "x", "y")
+	h.Again(low).Accept()
+}
+
+// TestRestartWins: a restart beats a branch of fewer blocks than w on the same
+// parent, however much work that has, and none of w.
+func TestRestartWins(t *testing.T) {
+	net, h := consortium(t, chaintest.ConsortiumOptions{Permissions: "restart_delay = 3600"})
+	alpha, beta, gamma := net.Member("alpha"), net.Member("beta"), net.Member("gamma")
+	h.Next("b1").Accept()
+	h.Next("b2").Accept()
+	h.Next("b3").Accept() // two blocks on b1, w is 3
+	h.On("b1").Next("restart", chaintest.Restart(members{alpha, beta}, members{alpha, beta, gamma})).Accept()
+	if got := h.Chain.Permissions().RestartHeight(); got != 2 || !h.Chain.Best().Restart {
+		t.Errorf("restart at height %d", got)
+	}
+	h.Next("by gamma", chaintest.By(gamma)).Reject("seal-not-mining")
+	h.On("b3").Next("b4").Accept() // the third
+	if got := h.Chain.Permissions().RestartHeight(); got != 0 {
+		t.Errorf("restart at height %d on the branch without", got)
+	}
+	h.On("restart").Next("r3", chaintest.By(beta)).Side()
+	h.Next("r4", chaintest.By(alpha))
+	low, _ := lower(h, "r4", "b4")
+	if low == "r4" {
+		h.Again("r4").Accept()
+	} else {
+		h.Again("r4").Side()
+	}
+}
+
+// TestSettled: the best branch is not left below what is settled, and an
+// operator is told and decides.
+func TestSettled(t *testing.T) {
+	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{})
+	h := chaintest.New(t, chaintest.Options{Consortium: net, Settle: 6}) // w is 2
+	grow := func(from, prefix string, n int) (last string) {
+		h.On(from)
+		for i := range n {
+			last = prefix + string(rune('0'+i))
+			h.Next(last)
+		}
+		return last
+	}
+	accept := func(prefix string, n int) {
+		for i := range n {
+			if _, err := h.Chain.AcceptBlock(context.Background(), h.Block(prefix+string(rune('0'+i)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.Next("b").Accept()
+	grow("b", "a", 6)
+	accept("a", 6)
+	h.ExpectTip("a5")
+	grow("b", "s", 7) // six blocks are undone: as many as may be
+	accept("s", 7)
+	h.ExpectTip("s6")
+	grow("b", "x", 8) // seven
+	accept("x", 8)
+	h.ExpectTip("s6")
+	conflict, ok := h.Chain.Conflict()
+	if !ok || conflict.Other.Hash != h.Block("x7").Hash || conflict.Fork.Hash != h.Block("b").Hash {
+		t.Errorf("conflict %+v, %t", conflict, ok)
+	}
+	if w := h.Chain.Warnings(); len(w) != 1 || !strings.Contains(w[0], "conflicting history") {
+		t.Errorf("warnings %q", w)
+	}
+	if e := h.Chain.Explain(h.Block("x7").Hash); !e.TooFar {
+		t.Errorf("explained as %q", e.Why)
+	}
+	if h.Chain.InitialSync() {
+		t.Error("the other branch counts as one to catch up with")
+	}
+	h.Close()
+	h.Open()
+	h.ExpectTip("s6")
+	if _, ok := h.Chain.Conflict(); !ok {
+		t.Error("no conflict after a restart")
+	}
+	if err := h.Chain.Precious(context.Background(), h.Block("x7").Hash); err != nil {
+		t.Fatal(err)
+	}
+	h.ExpectTip("x7")
+	if c, ok := h.Chain.Conflict(); ok {
+		t.Errorf("conflict after the operator decided: %+v", c)
+	}
+}
+
+// TestWorthlessConflict: blocks that a minority makes on an old block are no
+// history that anybody has to decide about.
+func TestWorthlessConflict(t *testing.T) {
+	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{})
+	h := chaintest.New(t, chaintest.Options{Consortium: net, Settle: 4})
+	alpha := net.Member("alpha")
+	h.Next("b").Accept()
+	h.Next("a0").Accept()
+	h.Next("a1").Accept()
+	h.Next("a2").Accept()
+	h.Next("a3").Accept()
+	h.Next("a4").Accept()
+	h.On("b").Next("x0", chaintest.By(net.Member("gamma"))).Side()
+	stranger := chaintest.NewMember("stranger")
+	for _, name := range []string{"x1", "x2", "x3", "x4", "x5"} {
+		h.Next(name, chaintest.By(stranger), chaintest.Claim(alpha.Key.Script())).Side()
+	}
+	h.ExpectTip("a4")
+	if c, ok := h.Chain.Conflict(); ok {
+		t.Errorf("conflict %+v", c)
+	}
+}
