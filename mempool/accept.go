@@ -106,7 +106,7 @@ func (p *Pool) checkAlone(tx *consensus.Tx) error {
 	if p.policy.AcceptNonStd {
 		return nil
 	}
-	return policy.CheckForm(tx, &p.policy)
+	return policy.CheckForm(tx, &p.policy, p.params.Permissions.Enabled)
 }
 
 // checkScripts runs the scripts: first under all flags of policy, and only
@@ -156,12 +156,24 @@ func (p *Pool) judgeLocked(tx *consensus.Tx, next chain.NextBlock, others *overl
 	if err := policy.CheckSigOps(e.sigOps); err != nil {
 		return nil, nil, err
 	}
+	if e.gov, err = checkPermitted(tx, coins, next); err != nil {
+		return nil, nil, err
+	}
+	if e.gov != nil {
+		e.usage += e.gov.usage()
+	}
 	if !returned {
 		if err := p.checkFeeLocked(e); err != nil {
 			return nil, nil, err
 		}
+		if err := p.checkWaitingLocked(e); err != nil {
+			return nil, nil, err
+		}
 	}
-	return e, coins, p.checkRelatives(e, others)
+	if err := p.checkRelatives(e, others); err != nil {
+		return nil, nil, err
+	}
+	return e, coins, tryRecords(e, next)
 }
 
 // checkNew refuses what is here already, and second spends.
@@ -259,6 +271,9 @@ func (p *Pool) checkCoins(tx *consensus.Tx, coins []consensus.Coin, next chain.N
 }
 
 func (p *Pool) checkFeeLocked(e *entry) error {
+	if e.free() {
+		return nil
+	}
 	if want := p.floorLocked().Fee(e.vsize); e.fee < want {
 		return refuse(policy.CodeMempoolFee, "fee %d for %d virtual bytes, at least %d needed while the pool is full", e.fee, e.vsize, want)
 	}

@@ -73,6 +73,7 @@ type overlay struct {
 }
 
 func (o *overlay) add(e *entry) {
+	e.seq = overlaySeq + uint64(len(o.entries))
 	o.entries[e.tx.TxID] = e
 	e.down.add(e)
 	for a := range ancestorsOf(e) {

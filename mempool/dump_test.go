@@ -63,10 +63,10 @@ func dumpOf(t testing.TB, txs ...*consensus.Tx) []byte {
 	if err := writeDump(&body, chaintest.Params(chaintest.ChainFile).GenesisHash, entries); err != nil {
 		t.Fatal(err)
 	}
-	return seal(body.Bytes())
+	return closeDump(body.Bytes())
 }
 
-func seal(body []byte) []byte {
+func closeDump(body []byte) []byte {
 	sum := sha256.Sum256(body)
 	return append(bytes.Clone(body), sum[:]...)
 }
@@ -77,7 +77,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 	change := func(at int, to ...byte) []byte {
 		b := bytes.Clone(body)
 		copy(b[at:], to)
-		return seal(b)
+		return closeDump(b)
 	}
 	count := len(dumpMagic) + 32
 	tests := map[string][]byte{
@@ -93,7 +93,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 		"10 million":          change(count, binary.LittleEndian.AppendUint64(nil, 10_000_000)...),
 		"size beyond the end": change(count+8+8, 0xff, 0xff, 0xff, 0xff),
 		"no transaction":      change(count+8+12+4, 0xff),
-		"bytes at the end":    seal(append(bytes.Clone(body), 0)),
+		"bytes at the end":    closeDump(append(bytes.Clone(body), 0)),
 	}
 	for name, data := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func FuzzDecodeDump(f *testing.F) {
 		f.Add(good[:len(good)-sha256.Size])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		data := seal(body) // else nothing gets past the checksum
+		data := closeDump(body) // else nothing gets past the checksum
 		list, err := decodeDump(data, genesis)
 		if err != nil {
 			if !errors.Is(err, ErrDump) {
@@ -154,7 +154,7 @@ func TestDumpGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := seal(body.Bytes()); !bytes.Equal(got, want) {
+	if got := closeDump(body.Bytes()); !bytes.Equal(got, want) {
 		t.Errorf("the file is now\n%x\nwas\n%x", got, want)
 	}
 	list, err := decodeDump(want, genesis)

@@ -27,9 +27,12 @@ type totals struct {
 	vsize  int64
 	fees   int64
 	sigOps int64
+
+	records int // transactions with records in which members speak
 }
 
 func (t *totals) add(e *entry) {
+	t.records += e.speaking()
 	t.count++
 	t.vsize += e.vsize
 	t.fees += e.fee
@@ -37,6 +40,7 @@ func (t *totals) add(e *entry) {
 }
 
 func (t *totals) sub(e *entry) {
+	t.records -= e.speaking()
 	t.count--
 	t.vsize -= e.vsize
 	t.fees -= e.fee
@@ -55,6 +59,8 @@ type entry struct {
 	usage  int64
 	told   bool // subscribers know that it is here
 
+	gov *governing // of a transaction with records, else nil
+
 	spendsCoinbase bool // a reorganisation could make it immature
 	timeLocked     bool // a reorganisation could make it not final
 
@@ -63,6 +69,14 @@ type entry struct {
 	parents   map[*entry]struct{}
 	children  map[*entry]struct{}
 	up, down  totals // with ancestors, with descendants; both with itself
+}
+
+// speaking is 1 for a transaction with records in which members speak.
+func (e *entry) speaking() int {
+	if e.gov != nil && len(e.gov.members) > 0 {
+		return 1
+	}
+	return 0
 }
 
 func bySeq(a, b *entry) int { return cmp.Compare(a.seq, b.seq) }
@@ -217,6 +231,7 @@ func (p *Pool) account(e *entry, sign int64) {
 	p.usage += sign * e.usage
 	p.vsize += sign * e.vsize
 	p.fees += sign * e.fee
+	p.countRecords(e, int(sign))
 	p.generation++
 	p.metrics.content(len(p.byTxID), p.vsize, p.usage, p.fees)
 }
@@ -254,6 +269,7 @@ const (
 	inputBase  = int64(unsafe.Sizeof(wire.TxIn{})+unsafe.Sizeof(wire.OutPoint{})) + 2*mapSlot
 	outputBase = int64(unsafe.Sizeof(wire.TxOut{})) + 16
 	itemBase   = int64(unsafe.Sizeof([]byte(nil)))
+	coinBase   = int64(unsafe.Sizeof(consensus.Coin{})) + 16
 )
 
 // usageOf estimates the bytes of memory that a transaction takes.
@@ -273,7 +289,8 @@ func usageOf(tx *consensus.Tx) int64 {
 
 // evictionHeap has the entry on top that is the first to go when the pool is
 // full: the one with the least rate, counted with its descendants where
-// these pay more than itself, and of equals the latest.
+// these pay more than itself, and of equals the latest. What members govern
+// with goes last, with all that it depends on: there is little of it.
 type evictionHeap []*entry
 
 // score returns the fee and size whose ratio an entry is worth keeping for.
@@ -287,6 +304,9 @@ func (e *entry) score() (fee, size int64) {
 func (h evictionHeap) Len() int { return len(h) }
 
 func (h evictionHeap) Less(i, j int) bool {
+	if a, b := h[i].down.records > 0, h[j].down.records > 0; a != b {
+		return b
+	}
 	feeI, sizeI := h[i].score()
 	feeJ, sizeJ := h[j].score()
 	if c := policy.CompareRates(feeI, sizeI, feeJ, sizeJ); c != 0 {

@@ -36,8 +36,10 @@ func (p *Pool) HandleEvent(ev chain.Event) {
 	switch ev.Kind {
 	case chain.Connected:
 		p.connectLocked(ev.Block, ev.Info)
+		p.followPermissionsLocked(ev.Permissions)
 	case chain.Disconnected:
 		p.disconnectLocked(ev.Block, ev.Info)
+		p.unsure = p.unsure || ev.Permissions
 	case chain.Settled:
 		p.settleLocked()
 	case chain.Jumped:
@@ -74,7 +76,7 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 // jumpLocked lets go of everything: it was judged by another set of coins.
 func (p *Pool) jumpLocked(info chain.BlockInfo) {
 	p.tip = info.Hash
-	p.aside = nil
+	p.aside, p.unsure = nil, false
 	all := make([]*entry, 0, len(p.byTxID))
 	for _, e := range p.byTxID {
 		all = append(all, e)
@@ -175,12 +177,17 @@ func (a *aside) confirmed(p *Pool, txid chainhash.Hash) {
 // leaves, what was set aside returns.
 func (p *Pool) settleLocked() {
 	a := p.aside
-	if a == nil {
+	if a == nil && !p.unsure {
 		return
 	}
 	p.aside = nil
 	next := p.chain.Next()
+	if a == nil {
+		p.judgeAgainLocked(next)
+		return
+	}
 	p.dropUnfitLocked(next)
+	p.judgeAgainLocked(next)
 	for _, list := range slices.Backward(a.blocks) {
 		p.returnLocked(a, list, next)
 	}

@@ -2,10 +2,12 @@ package mempool
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/mempool/policy"
 )
 
@@ -69,7 +71,7 @@ func txRules() []consensus.Rule {
 // refusals returns every value that the label of refused can have.
 func refusals() []string {
 	var list []string
-	for _, r := range txRules() {
+	for _, r := range slices.Concat(txRules(), lastingRules(), permission.Rules()) {
 		list = append(list, string(r))
 	}
 	for _, c := range policy.Codes() {

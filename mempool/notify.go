@@ -27,16 +27,17 @@ const (
 	ReasonExpiry   Reason = "expiry"   // it waited too long
 	ReasonSize     Reason = "size"     // the pool is full, and it paid least
 	ReasonFlags    Reason = "flags"    // its scripts were checked under fewer rules than now apply
+
+	ReasonPermission Reason = "permission" // members and permissions of the next block do not allow it any more
 )
 
 func reasons() []Reason {
-	return []Reason{ReasonBlock, ReasonConflict, ReasonReorg, ReasonExpiry, ReasonSize, ReasonFlags}
+	return []Reason{ReasonBlock, ReasonConflict, ReasonReorg, ReasonExpiry, ReasonSize, ReasonFlags, ReasonPermission}
 }
 
 // TxEvent reports that a transaction entered or left the pool. A transaction
-// that leaves because of ReasonConflict, ReasonReorg, ReasonExpiry,
-// ReasonSize or ReasonFlags takes its descendants with it, each with an
-// event of its own, children before parents.
+// that leaves for another reason than ReasonBlock takes its descendants with
+// it, each with an event of its own, children before parents.
 type TxEvent struct {
 	Kind   TxEventKind
 	Tx     *consensus.Tx

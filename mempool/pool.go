@@ -14,6 +14,7 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/mempool/policy"
 )
 
@@ -62,6 +63,10 @@ type Pool struct {
 	aside *aside         // while a reorganisation is under way, else nil
 	moved chan struct{}  // closed and replaced with every event
 
+	unsure    bool                    // permissions changed since what waits was judged
+	governing int                     // waiting transactions with records
+	records   map[record.MemberID]int // those of them in which a member speaks
+
 	generation uint64               // counts changes of tip and content
 	nextFlags  txscript.ScriptFlags // of the block on top of tip
 
@@ -101,6 +106,7 @@ func New(cfg Config) *Pool {
 		byWTxID: make(map[chainhash.Hash]*entry),
 		spent:   make(map[wire.OutPoint]*entry),
 		orphans: newOrphanage(),
+		records: make(map[record.MemberID]int),
 	}
 	if cfg.Policy != nil {
 		p.policy = *cfg.Policy
@@ -127,7 +133,7 @@ func (p *Pool) lockCaughtUp(ctx context.Context) (chain.NextBlock, error) {
 	for {
 		p.mu.Lock()
 		next := p.chain.Next()
-		if p.aside == nil && next.Prev.Hash == p.tip {
+		if p.aside == nil && !p.unsure && next.Prev.Hash == p.tip {
 			return next, nil
 		}
 		moved := p.moved

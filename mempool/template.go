@@ -2,7 +2,6 @@ package mempool
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -12,6 +11,8 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/seal"
 )
 
 // TemplateOptions says what a block template is for.
@@ -28,10 +29,14 @@ type TemplateOptions struct {
 
 	// MaxWeight is the most that the block may weigh. 0: what the chain allows.
 	MaxWeight int64
+
+	// Restart, when not nil, makes the block one that restarts the chain: its
+	// coinbase carries this certificate, and it holds nothing else.
+	Restart *seal.Certificate
 }
 
-// Template is a block that lacks nothing but its proof of work. It is
-// immutable and safe for concurrent use, apart from Block, which belongs to
+// Template is a block that lacks nothing but its proof of work and, where
+// mining is restricted, its seal. It is immutable and safe for concurrent use, apart from Block, which belongs to
 // the caller.
 type Template struct {
 	// Block has the coinbase for extra nonce 0, its merkle root, and time and
@@ -58,7 +63,16 @@ type Template struct {
 	SigOpCost     int64  // of Txs
 	Commitment    []byte // script of the witness commitment output; nil before BIP141
 
-	branch []chainhash.Hash // merkle branch of the coinbase
+	// Permissions judge the block; nil on chains without. Sealed: the coinbase
+	// has an output for the seal, which Seal fills in; without it the block is
+	// not valid. Unclaimed: the coinbase takes nothing, since CoinbaseScript
+	// may not receive.
+	Permissions *permission.State
+	Sealed      bool
+	Unclaimed   bool
+
+	branch  []chainhash.Hash // merkle branch of the coinbase
+	genesis chainhash.Hash
 }
 
 const (
@@ -82,7 +96,10 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	if len(opts.Text) > maxText {
 		return nil, fmt.Errorf("%w: coinbase text of %d bytes, at most %d", errTemplate, len(opts.Text), maxText)
 	}
-	reserve := max(reservedWeight, consensus.WitnessScale*(wire.MaxBlockHeaderPayload+wire.MaxVarIntPayload)+p.coinbase(0, opts, 0, [32]byte{}, nil).Weight+reservedWeight/10)
+	if opts.Restart != nil {
+		opts.Fixed = []*consensus.Tx{}
+	}
+	reserve := max(reservedWeight, consensus.WitnessScale*(wire.MaxBlockHeaderPayload+wire.MaxVarIntPayload)+p.coinbase(p.mostExpensive(opts)).Weight+reservedWeight/10)
 	limit := p.params.Limits.BlockWeight
 	if opts.MaxWeight > 0 {
 		limit = min(limit, opts.MaxWeight)
@@ -94,11 +111,11 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	if opts.Fixed != nil {
 		generation := p.generation
 		p.mu.Unlock()
-		return p.assemble(next, opts, fixedChoice(opts.Fixed, generation)), nil
+		return p.assemble(next, opts, fixedChoice(opts.Fixed, generation))
 	}
 	if c := p.cached; c != nil && c.generation == p.generation && c.room == limit-reserve {
 		p.mu.Unlock()
-		return p.made(p.assemble(next, opts, c.choice)), nil
+		return p.made(p.assemble(next, opts, c.choice))
 	}
 	generation, set := p.generation, p.candidatesLocked()
 	p.mu.Unlock()
@@ -107,20 +124,32 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 		weight: limit - reserve,
 		sigOps: p.params.Limits.BlockSigOpCost - reservedSigOps,
 		txs:    p.params.Limits.BlockTxs - 1,
-	})
+	}, draftOf(next))
 	chosen.generation = generation
 	p.mu.Lock()
 	p.cached = &cachedTemplate{choice: chosen, room: limit - reserve}
 	p.mu.Unlock()
-	return p.made(p.assemble(next, opts, chosen)), nil
+	return p.made(p.assemble(next, opts, chosen))
+}
+
+// draftOf begins the block to come for those who govern; nil on chains
+// without permissions.
+func draftOf(next chain.NextBlock) *permission.Draft {
+	if next.Permissions == nil {
+		return nil
+	}
+	return next.Permissions.Draft(next.Height)
 }
 
 // made takes note of a template for Info.
-func (p *Pool) made(t *Template) *Template {
+func (p *Pool) made(t *Template, err error) (*Template, error) {
+	if err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.templateWeight, p.templateTxs = t.Weight, len(t.Txs)
-	return t
+	return t, nil
 }
 
 // cachedTemplate is the last choice of transactions.
@@ -145,6 +174,13 @@ type choice struct {
 
 // witnessReserved is the reserved value of BIP141, which has no meaning yet.
 func witnessReserved() (reserved [32]byte) { return reserved }
+
+// add puts a candidate at the end.
+func (c *choice) add(tx *candidate) {
+	c.txs = append(c.txs, tx.tx)
+	c.fees = append(c.fees, tx.fee)
+	c.sigOps = append(c.sigOps, tx.sigOps)
+}
 
 // finish computes what follows from the list.
 func (c *choice) finish() *choice {
@@ -223,22 +259,34 @@ func hashPair(a, b chainhash.Hash) chainhash.Hash {
 }
 
 // assemble makes the template of a choice.
-func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) *Template {
+func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) (*Template, error) {
+	parts, err := p.coinbaseParts(next, opts)
+	if err != nil {
+		return nil, err
+	}
+	minTime := next.MinTime
+	if opts.Restart != nil {
+		minTime = max(minTime, uint32(next.Prev.Header.Timestamp.Add(p.params.Permissions.RestartDelay).Unix()))
+	}
 	t := &Template{
-		Prev: next.Prev, Height: next.Height, MinTime: next.MinTime, MedianTime: next.MedianTime,
+		Prev: next.Prev, Height: next.Height, MinTime: minTime, MedianTime: next.MedianTime,
 		BitsAt: next.Bits, Generation: c.generation,
 		Txs: c.txs, Fees: c.fees, SigOpCosts: c.sigOps, Depends: c.depends,
 		Subsidy: next.Subsidy, CoinbaseValue: next.Subsidy + c.totalFees,
 		SigOpCost: c.totalSigOps, branch: c.branch,
+		Permissions: parts.state, Sealed: parts.seal, Unclaimed: !parts.pays, genesis: p.params.GenesisHash,
 	}
-	var commitment *wire.TxOut
 	if params.Active(p.params.Deployments.Segwit, next.Height) {
-		commitment = c.commitment
-		t.Commitment = commitment.PkScript
+		parts.commitment = c.commitment
+		t.Commitment = c.commitment.PkScript
 	}
-	coinbase := p.coinbase(next.Height, opts, t.CoinbaseValue, witnessReserved(), commitment)
+	parts.value = t.CoinbaseValue
+	coinbase := p.coinbase(parts)
+	if n := coinbase.Msg.SerializeSizeStripped(); t.Sealed && n > seal.MaxCoinbaseSize {
+		return nil, fmt.Errorf("%w: coinbase of %d bytes without witness, at most %d where blocks carry seals: shorten payout script or text", errTemplate, n, seal.MaxCoinbaseSize)
+	}
 	t.ExtraNonceAt = len(consensus.CoinbaseHeightScript(next.Height)) + 1
-	stamp := max(uint32(max(p.now().Unix(), 0)), next.MinTime)
+	stamp := max(uint32(max(p.now().Unix(), 0)), minTime)
 	t.Block = &wire.MsgBlock{
 		Header: wire.BlockHeader{
 			Version: blockVersion, PrevBlock: next.Prev.Hash,
@@ -253,51 +301,5 @@ func (p *Pool) assemble(next chain.NextBlock, opts TemplateOptions, c *choice) *
 	}
 	count := wire.VarIntSerializeSize(uint64(1 + len(c.txs)))
 	t.Weight = int64(wire.MaxBlockHeaderPayload+count)*consensus.WitnessScale + coinbase.Weight + c.weight
-	return t
-}
-
-// coinbase makes the first transaction of the block at height.
-//
-// Its locktime is the height before and its input is not final, as BIP54
-// asks: no coinbase can then equal one from before BIP34.
-func (p *Pool) coinbase(height int32, opts TemplateOptions, value int64, reserved [32]byte, commitment *wire.TxOut) *consensus.Tx {
-	script := consensus.CoinbaseHeightScript(height)
-	script = append(script, extraNonceSize)
-	script = append(script, make([]byte, extraNonceSize)...)
-	if len(opts.Text) > 0 {
-		script = append(script, opts.Text...)
-	}
-	msg := wire.NewMsgTx(2)
-	msg.LockTime = uint32(max(height-1, 0))
-	msg.AddTxIn(&wire.TxIn{
-		PreviousOutPoint: wire.OutPoint{Index: wire.MaxPrevOutIndex},
-		SignatureScript:  script,
-		Sequence:         wire.MaxTxInSequenceNum - 1,
-	})
-	msg.AddTxOut(wire.NewTxOut(value, opts.CoinbaseScript))
-	if commitment != nil {
-		msg.TxIn[0].Witness = wire.TxWitness{reserved[:]}
-		msg.AddTxOut(commitment)
-	}
-	return consensus.NewTx(msg)
-}
-
-// WithExtraNonce returns the block with n in its coinbase, and the merkle
-// root that follows. Transactions other than the coinbase are shared with t.
-func (t *Template) WithExtraNonce(n uint64) *wire.MsgBlock {
-	coinbase := t.Block.Transactions[0].Copy()
-	binary.LittleEndian.PutUint64(coinbase.TxIn[0].SignatureScript[t.ExtraNonceAt:], n)
-	b := &wire.MsgBlock{Header: t.Block.Header, Transactions: make([]*wire.MsgTx, len(t.Block.Transactions))}
-	copy(b.Transactions, t.Block.Transactions)
-	b.Transactions[0] = coinbase
-	b.Header.MerkleRoot = climb(coinbase.TxHash(), t.branch)
-	return b
-}
-
-// climb returns the merkle root above a first leaf.
-func climb(leaf chainhash.Hash, branch []chainhash.Hash) chainhash.Hash {
-	for _, sibling := range branch {
-		leaf = hashPair(leaf, sibling)
-	}
-	return leaf
+	return t, nil
 }

@@ -38,6 +38,7 @@ const (
 	CodeConflict Code = "txn-mempool-conflict"
 	CodeLongWay  Code = "too-long-mempool-chain"
 	CodeFull     Code = "mempool full"
+	CodeRecords  Code = "too-many-waiting-records" // of one member
 )
 
 // Codes returns every code, for metric labels.
@@ -47,7 +48,7 @@ func Codes() []Code {
 		CodeOutputScript, CodeDataOutput, CodeDust,
 		CodeInputs, CodeWitness, CodeSigOps, CodeScript, CodeImmature,
 		CodeNotFinal, CodeLocked, CodeNoWitness, CodeCleanUp, CodeMinRelay, CodeMempoolFee,
-		CodeConflict, CodeLongWay, CodeFull,
+		CodeConflict, CodeLongWay, CodeFull, CodeRecords,
 	}
 }
 

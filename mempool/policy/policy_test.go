@@ -118,7 +118,7 @@ func TestCheckForm(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			tx := plain(test.change)
-			if err := CheckForm(tx, limits()); !errors.Is(err, test.want) {
+			if err := CheckForm(tx, limits(), false); !errors.Is(err, test.want) {
 				t.Errorf("CheckForm: %v, want %v (weight %d)", err, test.want, tx.Weight)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/record"
 )
 
 // What a standard transaction may be at most. The figures are Bitcoin
@@ -22,8 +23,9 @@ const (
 
 // CheckForm refuses transactions that are of non-standard form: it looks at
 // nothing but the transaction. pol gives the sizes that a chain file or an
-// operator sets. The transaction must have passed consensus.CheckTx.
-func CheckForm(tx *consensus.Tx, pol *params.Policy) error {
+// operator sets. records says that the chain has members, whose records are
+// no data that counts. The transaction must have passed consensus.CheckTx.
+func CheckForm(tx *consensus.Tx, pol *params.Policy, records bool) error {
 	msg := tx.Msg
 	if msg.Version < 1 || msg.Version > MaxVersion {
 		return refuse(CodeVersion, "version %d is not standard: use 1 or 2", msg.Version)
@@ -42,17 +44,39 @@ func CheckForm(tx *consensus.Tx, pol *params.Policy) error {
 			return refuse(CodeNotPushOnly, "input %d: signature script does more than push data", i)
 		}
 	}
-	if err := checkOutputs(msg, pol); err != nil {
+	found := 0
+	if records {
+		found = countRecords(msg)
+	}
+	if err := checkOutputs(msg, pol, found > 0); err != nil {
 		return err
 	}
-	return CheckDust(msg, FeeRate(pol.DustRelayFee))
+	authority := 0 // outputs of amount 0 that are no dust
+	if found > 0 {
+		authority = found + len(msg.TxIn)
+	}
+	return CheckDust(msg, FeeRate(pol.DustRelayFee), authority)
+}
+
+// countRecords returns how many outputs claim to be records of members.
+func countRecords(msg *wire.MsgTx) (n int) {
+	for _, out := range msg.TxOut {
+		if record.Claims(out.PkScript) {
+			n++
+		}
+	}
+	return n
 }
 
 // checkOutputs refuses output scripts of unknown form, and more data in
-// OP_RETURN outputs, all together, than pol allows.
-func checkOutputs(msg *wire.MsgTx, pol *params.Policy) error {
+// OP_RETURN outputs, all together, than pol allows. With records, outputs that
+// claim to be some are left to the rules about them.
+func checkOutputs(msg *wire.MsgTx, pol *params.Policy, records bool) error {
 	data := 0
 	for i, out := range msg.TxOut {
+		if records && record.Claims(out.PkScript) {
+			continue
+		}
 		if isData(out.PkScript) {
 			if data += len(out.PkScript); data > pol.MaxDataBytes {
 				return refuse(CodeDataOutput, "OP_RETURN scripts up to output %d take %d bytes, more than %d", i, data, pol.MaxDataBytes)
