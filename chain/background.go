@@ -36,9 +36,8 @@ const (
 	backgroundFixed = 32 + 32 + 4
 
 	// backgroundShare is which part of Config.CacheBytes its coins may take
-	// on top, between the bounds that follow.
+	// on top, up to the bound that follows.
 	backgroundShare = 4
-	backgroundLeast = 4 << 20
 	backgroundMost  = 256 << 20
 	backgroundDB    = 16 << 20 // of its database
 
@@ -111,7 +110,7 @@ func (c *Chain) Unvalidated() string {
 }
 
 func (c *Chain) backgroundBytes() int64 {
-	return min(max(c.cfg.CacheBytes/backgroundShare, backgroundLeast), backgroundMost)
+	return min(c.cfg.CacheBytes/backgroundShare, backgroundMost)
 }
 
 // openBackground opens the coins of the check below base, and begins at

@@ -24,6 +24,10 @@ func refuseSnapshot(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrSnapshotRefused, fmt.Sprintf(format, args...))
 }
 
+// errNoPermissions refuses snapshots where the set of coins is not all that
+// judges a block.
+var errNoPermissions = refuseSnapshot("this chain has permissions, whose state the snapshots of this version do not hold")
+
 // SnapshotDump describes a UTXO snapshot that was written.
 type SnapshotDump struct {
 	Block      BlockInfo // that it is as of
@@ -48,6 +52,9 @@ func (c *Chain) SnapshotSize() (int64, error) {
 // DumpSnapshot flushes, then writes the set of unspent outputs as of the best
 // block to w. Validation goes on meanwhile.
 func (c *Chain) DumpSnapshot(ctx context.Context, w io.Writer) (SnapshotDump, error) {
+	if c.p.Permissions.Enabled {
+		return SnapshotDump{}, errNoPermissions
+	}
 	if why := c.Unvalidated(); why != "" {
 		return SnapshotDump{}, refuseSnapshot("%s; wait for that, or ask a node that has", why)
 	}

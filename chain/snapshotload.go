@@ -40,6 +40,9 @@ type LoadedSnapshot struct {
 // Errors: *snapshot.FormatError; ErrSnapshotRefused with a sentence; a
 // *consensus.RuleError for headers; others for the storage, or ctx.
 func (c *Chain) LoadSnapshot(ctx context.Context, src io.ReadSeeker, want *[32]byte) (LoadedSnapshot, error) {
+	if c.p.Permissions.Enabled {
+		return LoadedSnapshot{}, errNoPermissions
+	}
 	l := &snapshotLoader{c: c, src: src, want: want}
 	if err := l.check(ctx); err != nil {
 		return LoadedSnapshot{}, err
