@@ -69,8 +69,8 @@ func (m *Member) Range(perm record.Set) record.Range {
 // is all of them, admin and mine include connect. manage is no permission
 // and asks for none.
 func (m *Member) Holds(perms record.Set, h int32) bool {
-	for perm := range (perms & record.Permissions).Each() {
-		if !m.holds(perm, h) {
+	for left := perms & record.Permissions; left != 0; left &= left - 1 {
+		if !m.holds(left&-left, h) { // the lowest of them
 			return false
 		}
 	}
