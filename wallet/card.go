@@ -72,14 +72,15 @@ func MakeCard(genesis chainhash.Hash, key *btcec.PrivateKey, founder string, ter
 	return c, nil
 }
 
-// Card signs a card with one of the wallet's own identities, terms.Identity.
-func (w *Wallet) Card(keys *Keys, founder string, terms record.KeyTerms) (*Card, error) {
+// Card signs a card with one of the wallet's own identities, terms.Identity,
+// for the chain of a genesis block.
+func (w *Wallet) Card(keys *Keys, genesis chainhash.Hash, founder string, terms record.KeyTerms) (*Card, error) {
 	key, err := w.identity(terms.Identity, keys)
 	if err != nil {
 		return nil, err
 	}
 	defer key.Zero()
-	return MakeCard(w.genesis, key, founder, terms)
+	return MakeCard(genesis, key, founder, terms)
 }
 
 // check reports what is wrong with the terms.

@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,8 @@ type Packet struct {
 	Tx    *wire.MsgTx     // without witnesses
 	Coins []AuthorityCoin // what each input spends
 	Sigs  [][]byte        // 64 bytes for each input that is signed, else nil
+
+	extra []psbtMap // what its PSBT holds besides: global, inputs, outputs
 }
 
 // NewPacket lays a transaction with records out. It spends coins, pays no
@@ -148,6 +151,7 @@ func (p *Packet) Combine(other *Packet) error {
 		sigs[i] = sig
 	}
 	p.Sigs = sigs
+	p.mergeExtra(other)
 	return nil
 }
 
@@ -172,4 +176,17 @@ func (p *Packet) Final() (*wire.MsgTx, error) {
 		}
 	}
 	return tx, nil
+}
+
+// FinalHex is Final as sendrawtransaction takes it.
+func (p *Packet) FinalHex() (string, error) {
+	tx, err := p.Final()
+	if err != nil {
+		return "", err
+	}
+	var raw bytes.Buffer
+	if err := tx.Serialize(&raw); err != nil {
+		return "", fmt.Errorf("encode the transaction: %w", err)
+	}
+	return hex.EncodeToString(raw.Bytes()), nil
 }

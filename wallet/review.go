@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -28,64 +29,87 @@ type Review struct {
 
 // ReviewInput is a coin that is spent.
 type ReviewInput struct {
-	Address string
-	Amount  Amount
-	Own     bool // the wallet's
-	Signed  bool
+	Address string `json:"address"`
+	Amount  Amount `json:"amount"`
+	Own     bool   `json:"own"` // the wallet's
+	Signed  bool   `json:"signed"`
 }
 
 // ReviewOutput is an output that is no record. One of amount 0 is an authority
 // output.
 type ReviewOutput struct {
-	Address string // hex of the script where it has no address
-	Amount  Amount
-	Own     bool
+	Address string `json:"address"` // hex of the script where it has no address
+	Amount  Amount `json:"amount"`
+	Own     bool   `json:"own"`
 }
 
 // Review looks through a transaction before it is signed. namer gives the
 // present name of a member and may be nil. Refused is what holds no record,
 // what cannot be shown in words, and what would cost the wallet money.
 func (w *Wallet) Review(p *Packet, namer func(record.MemberID) string) (*Review, error) {
+	chain := w.cfg.Chain
+	if chain.Genesis == (chainhash.Hash{}) {
+		chain.Genesis = w.genesis
+	}
+	r, err := review(chain, p, namer, w.Owns)
+	if err != nil {
+		return nil, err
+	}
+	var paid Amount
+	for _, in := range r.Inputs {
+		if in.Own {
+			paid += in.Amount
+		}
+	}
+	for _, out := range r.Outputs {
+		if out.Own {
+			paid -= out.Amount
+		}
+	}
+	if paid > 0 {
+		return nil, fmt.Errorf("the transaction would take %v from this wallet: records cost nothing, not signing it", paid)
+	}
+	return r, nil
+}
+
+// ReviewFor is Review without a wallet: nothing is anybody's own.
+func ReviewFor(chain Chain, p *Packet, namer func(record.MemberID) string) (*Review, error) {
+	return review(chain, p, namer, func([]byte) bool { return false })
+}
+
+func review(chain Chain, p *Packet, namer func(record.MemberID) string, owns func(script []byte) bool) (*Review, error) {
+	if err := checkPacket(p); err != nil {
+		return nil, err
+	}
 	records, err := p.Records()
 	if err != nil {
-		return nil, fmt.Errorf("the transaction holds something that claims to be a record and that this software cannot read: not signing it: %w", err)
+		return nil, fmt.Errorf("the transaction holds something that claims to be a record and that this software cannot read: %w", err)
 	}
 	if len(records) == 0 {
 		return nil, errors.New("the transaction holds no record: only those that do are signed this way")
 	}
-	address := func(script []byte) string { return addressOf(w.cfg.Chain.Address, script) }
+	address := func(script []byte) string { return addressOf(chain.Address, script) }
 	r := &Review{packet: p}
 	for _, rec := range records {
-		if err := record.CheckSig(w.genesis, rec); err != nil {
+		if err := record.CheckSig(chain.Genesis, rec); err != nil {
 			return nil, fmt.Errorf("no block would take the transaction: %w", err)
 		}
 		r.Records = append(r.Records, record.Describe(rec, namer, address))
 	}
-	var paid, got Amount
 	for i, c := range p.Coins {
-		own := w.Owns(c.Script)
-		r.Inputs = append(r.Inputs, ReviewInput{address(c.Script), c.Amount, own, p.Sigs[i] != nil})
+		r.Inputs = append(r.Inputs, ReviewInput{address(c.Script), c.Amount, owns(c.Script), p.Sigs[i] != nil})
 		r.Fee += c.Amount
-		if own {
-			paid += c.Amount
-		}
 	}
 	for _, out := range p.Tx.TxOut {
 		r.Fee -= Amount(out.Value)
 		if record.Claims(out.PkScript) {
 			continue
 		}
-		own, text := w.Owns(out.PkScript), address(out.PkScript)
+		text := address(out.PkScript)
 		if text == "" {
 			text = fmt.Sprintf("%x", out.PkScript)
 		}
-		if own {
-			got += Amount(out.Value)
-		}
-		r.Outputs = append(r.Outputs, ReviewOutput{text, Amount(out.Value), own})
-	}
-	if paid > got {
-		return nil, fmt.Errorf("the transaction would take %v from this wallet: records cost nothing, not signing it", paid-got)
+		r.Outputs = append(r.Outputs, ReviewOutput{text, Amount(out.Value), owns(out.PkScript)})
 	}
 	return r, nil
 }

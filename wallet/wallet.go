@@ -222,11 +222,14 @@ func Open(cfg Config) (w *Wallet, err error) {
 	return w, nil
 }
 
+// ErrNone is within the error for a folder that holds no wallet.
+var ErrNone = errors.New("there is no wallet")
+
 // openLock locks an existing wallet.
 func openLock(cfg Config) (io.Closer, error) {
 	if _, err := cfg.FS.ReadFile(filepath.Join(cfg.Dir, keysName), keystore.MaxSize); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no wallet in %s: make one with `charter wallet create`, or name another with --wallet", cfg.Dir)
+			return nil, fmt.Errorf("%w in %s: make one with `charter wallet create`, or name another with --wallet", ErrNone, cfg.Dir)
 		}
 		return nil, fmt.Errorf("read the key file: %w", err)
 	}

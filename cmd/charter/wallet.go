@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/charterchain/charter/rpc/client"
 	"github.com/charterchain/charter/wallet"
@@ -43,10 +44,14 @@ Amounts are coins with up to eight decimals. Wallets lie in
 		newWalletHistoryCommand(e, f),
 		newWalletRescanCommand(e, f),
 	)
-	cmd.PersistentFlags().StringVar(&f.name, "wallet", "default", "`name` of the wallet, or the path of its folder")
-	cmd.PersistentFlags().StringVar(&f.passphraseFile, "passphrase-file", "",
-		"`file` with the passphrase, readable by its owner only (default: ask on the terminal; with --dev the node's wallet.pass)")
+	f.register(cmd.PersistentFlags())
 	return cmd
+}
+
+func (f *walletFlags) register(set *pflag.FlagSet) {
+	set.StringVar(&f.name, "wallet", "default", "`name` of the wallet, or the path of its folder")
+	set.StringVar(&f.passphraseFile, "passphrase-file", "",
+		"`file` with the passphrase, readable by its owner only (default: ask on the terminal; with --dev the node's wallet.pass)")
 }
 
 // walletConfig finds the wallet and its chain.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -9,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/wallet"
 )
 
@@ -19,26 +22,16 @@ func newWalletAddressCommand(e *env, f *walletFlags) *cobra.Command {
 		Short: "Show the address to receive at",
 		Long: `Shows an address that no payment has used yet. It stays the same until one does;
 --new gives a further one. The node is asked for news first; where it cannot be
-reached that is said, and the address comes from what the wallet knows.`,
+reached that is said, and the address comes from what the wallet knows.
+
+On a chain where only members may be paid it is the wallet's first address that
+may; one that may not is shown with a notice.`,
 		Example: `  charter --dev wallet address
   charter --chain acme wallet address --new`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.withWallet(f, func(w *wallet.Wallet) error {
-				if !offline {
-					rpc, err := e.walletRPC()
-					if err == nil {
-						err = e.sync(cmd.Context(), w, rpc)
-					}
-					if err != nil && !e.flags.json {
-						fmt.Fprintf(e.stderr, "The address may be used already, the wallet could not look: %v\n", err)
-					}
-				}
-				address := w.ReceiveAddress
-				if next {
-					address = w.NextAddress
-				}
-				text, err := address()
+				text, err := e.address(cmd.Context(), w, next, offline)
 				if err != nil {
 					return err
 				}
@@ -53,6 +46,42 @@ reached that is said, and the address comes from what the wallet knows.`,
 	cmd.Flags().BoolVar(&next, "new", false, "a further address although the last one is unused")
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the node")
 	return cmd
+}
+
+// address finds the address to show, with notices on the standard error.
+func (e *env) address(ctx context.Context, w *wallet.Wallet, next, offline bool) (string, error) {
+	notice := func(format string, args ...any) {
+		if !e.flags.json {
+			fmt.Fprintf(e.stderr, format+"\n", args...)
+		}
+	}
+	restricted := e.chain.Permissions.Restricts(params.PermReceive)
+	var rpc wallet.RPC
+	err := errors.New("it was not to ask")
+	if !offline {
+		if rpc, err = e.walletRPC(); err == nil {
+			err = e.sync(ctx, w, rpc)
+		}
+		if err != nil {
+			notice("The address may be used already, the wallet could not look: %v", err)
+		}
+	}
+	switch {
+	case next && restricted:
+		notice("On this chain only members may be paid: add the address to the member's keys before it is used (charter key add).")
+		return w.NextAddress()
+	case next:
+		return w.NextAddress()
+	case restricted && err != nil:
+		return w.FirstAddress()
+	case !restricted:
+		return w.ReceiveAddress()
+	}
+	text, ok, err := w.PermittedAddress(ctx, rpc)
+	if err == nil && !ok {
+		notice("This address may not receive yet: ask an administering member to run 'charter grant %s receive'.", text)
+	}
+	return text, err
 }
 
 // balanceJSON is a wallet's money.
