@@ -180,7 +180,7 @@ func TestSnapshotRefused(t *testing.T) {
 		{name: "chain file against operator", opts: chaintest.Options{Params: wrongPin}, want: &h.dump.Digest, text: "the chain file trusts"},
 		{name: "another chain", opts: chaintest.Options{Params: foreign}, want: &h.dump.Digest, text: "another chain"},
 		{name: "nothing to gain", want: &h.dump.Digest, give: 12, text: "nothing to gain"},
-		{name: "one block behind", want: &h.dump.Digest, give: 11},
+		{name: "some blocks behind", want: &h.dump.Digest, give: 9}, // their coins are spent meanwhile
 		{name: "cut off", want: &h.dump.Digest, file: h.file[:len(h.file)-1], text: "cut off"},
 		{name: "longer", want: &h.dump.Digest, file: append(bytes.Clone(h.file), 0), text: "behind the end"},
 	}
@@ -201,6 +201,9 @@ func TestSnapshotRefused(t *testing.T) {
 					t.Fatal(err)
 				}
 				expectHeight(t, y.Chain, 12)
+				if got := muhash(t, y.Chain); got.MuHash != h.dump.MuHash || y.Chain.Stats().Coins != got.Coins || y.Chain.Stats().Total != got.Total {
+					t.Errorf("coins %+v, stats %+v, dumped %+v", got, y.Chain.Stats(), h.dump)
+				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.text) {
