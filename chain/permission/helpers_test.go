@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -30,8 +31,16 @@ func private(name string) *btcec.PrivateKey {
 	return key
 }
 
-func xonly(name string) (key [32]byte) {
-	copy(key[:], schnorr.SerializePubKey(private(name).PubKey()))
+// keys remembers what xonly worked out: a multiplication each, slow under the
+// race detector.
+var keys sync.Map
+
+func xonly(name string) [32]byte {
+	if key, ok := keys.Load(name); ok {
+		return key.([32]byte)
+	}
+	key := [32]byte(schnorr.SerializePubKey(private(name).PubKey()))
+	keys.Store(name, key)
 	return key
 }
 
