@@ -111,7 +111,7 @@ func (c *Chain) headerKnownLocked(n *node) {
 // addLocked adds n to the index.
 func (c *Chain) addLocked(n *node) {
 	c.index[n.hash] = n
-	if n.seal != nil {
+	if n.parent != nil {
 		n.sibling, n.parent.child = n.parent.child, n
 	}
 }
@@ -284,8 +284,8 @@ func (c *Chain) markFailed(n *node, rule *consensus.RuleError) {
 	n.broken = rule
 	c.touch(n)
 	delete(c.candidates, n)
-	for _, d := range c.index {
-		if d.height > n.height && !d.failed() && d.ancestor(n.height) == n {
+	for _, d := range n.tree()[1:] {
+		if !d.failed() {
 			d.status |= statusFailedParent
 			c.touch(d)
 			delete(c.candidates, d)

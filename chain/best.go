@@ -260,8 +260,8 @@ func (c *Chain) loseBody(n *node) {
 		}
 		return
 	}
-	for _, d := range c.index {
-		if d.chainTxs == 0 || d.ancestor(n.height) != n {
+	for _, d := range n.tree() {
+		if d.chainTxs == 0 {
 			continue
 		}
 		d.chainTxs = 0

@@ -50,7 +50,7 @@ type node struct {
 	dirty    bool                 // row differs from the one on disk
 	precious int64                // number of the call of Precious that named it, the last if several; 0: none
 	left     *permission.State    // permissions after it, where it was on the best branch since the start and is not any more
-	child    *node                // one of its children, where blocks carry seals
+	child    *node                // one of its children
 	sibling  *node                // another child of its parent
 }
 
