@@ -49,7 +49,7 @@ func (p *Pool) coinbaseParts(next chain.NextBlock, opts TemplateOptions) (coinba
 	}
 	parts.seal = p.sealed()
 	if parts.state != nil {
-		parts.pays = parts.state.May(opts.CoinbaseScript, record.Receive, next.Height)
+		parts.pays = len(opts.CoinbaseScript) > 0 && parts.state.May(opts.CoinbaseScript, record.Receive, next.Height)
 	}
 	return parts, nil
 }

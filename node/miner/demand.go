@@ -2,6 +2,7 @@ package miner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -25,7 +26,10 @@ func (m *Miner) Generate(ctx context.Context, n int, script []byte, maxTries uin
 		if err != nil {
 			return hashes, err
 		}
-		b := m.grind(ctx, t, &maxTries)
+		b, err := m.grind(ctx, t, &maxTries)
+		if err != nil {
+			return hashes, err
+		}
 		if b == nil {
 			if err := context.Cause(ctx); err != nil {
 				return hashes, err
@@ -62,7 +66,10 @@ func (m *Miner) GenerateBlock(ctx context.Context, script []byte, txs []*consens
 	if err := m.cfg.Chain.CheckProposal(ctx, consensus.NewBlock(t.Block)); err != nil {
 		return nil, fmt.Errorf("the block asked for: %w", err)
 	}
-	b := m.grind(ctx, t, nil)
+	b, err := m.grind(ctx, t, nil)
+	if err != nil {
+		return nil, err
+	}
 	if b == nil {
 		return nil, context.Cause(ctx)
 	}
@@ -88,7 +95,10 @@ func (m *Miner) end() { <-m.demand }
 // releasable returns a template whose time the chain takes now.
 func (m *Miner) releasable(ctx context.Context, script []byte, fixed []*consensus.Tx) (*mempool.Template, error) {
 	for {
-		t, err := m.template(ctx, script, fixed)
+		if err := m.mayDemand(); err != nil {
+			return nil, err
+		}
+		t, err := m.cfg.Pool.Template(ctx, mempool.TemplateOptions{CoinbaseScript: script, Text: m.cfg.Text, Fixed: fixed})
 		if err != nil {
 			return nil, fmt.Errorf("make a block template: %w", err)
 		}
@@ -101,4 +111,22 @@ func (m *Miner) releasable(ctx context.Context, script []byte, fixed []*consensu
 			return nil, err
 		}
 	}
+}
+
+// mayDemand says why this miner's key may not seal the next block. Whose turn
+// it is and who is present is not asked: who demands a block knows why.
+func (m *Miner) mayDemand() error {
+	if !m.sealed() {
+		return nil
+	}
+	if m.cfg.Key == nil {
+		return ErrNoKey
+	}
+	next := m.cfg.Chain.Next()
+	o := m.outlook(next, next.Permissions, timeOf(next.MinTime))
+	o.present = nil
+	if t := o.decide(); t.state != StateMining {
+		return errors.New(t.reason)
+	}
+	return nil
 }

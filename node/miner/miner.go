@@ -10,15 +10,23 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/record"
+	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/mempool"
 )
 
 // Chain is what the miner needs of the chain.
 type Chain interface {
-	Best() chain.BlockInfo
+	Next() chain.NextBlock
+	Lookup(hash chainhash.Hash) (chain.BlockInfo, bool)
+	Sealers(n int) []chain.Sealing
+	Conflict() (chain.Conflict, bool)
 	AcceptBlock(ctx context.Context, b *consensus.Block) (chain.Result, error)
 	CheckProposal(ctx context.Context, b *consensus.Block) error
 	Subscribe(fn func(chain.Event)) (cancel func())
@@ -31,14 +39,29 @@ type Pool interface {
 }
 
 // Config is what a Miner needs. Chain, Pool, Params and Now must be given;
-// PayoutScript too for Run.
+// for Run, PayoutScript too where mining is everybody's.
 type Config struct {
 	Chain  Chain
 	Pool   Pool
 	Params *params.Params
 	Now    func() time.Time
 
-	PayoutScript []byte // takes subsidy and fees of what Run finds
+	// Key seals the blocks where mining is restricted: its x-only public key
+	// is an identity of a member, in the role mine. nil: no such block can be
+	// made here.
+	Key *btcec.PrivateKey
+
+	// Present returns the x-only keys of the nodes that were seen within some
+	// time, by sessions or signed messages. Where mining is restricted, Run
+	// makes no blocks while too few members that mine are among them. nil: it
+	// does not ask.
+	Present func(within time.Duration) [][32]byte
+
+	// SkipEmpty lets Run rest when no transaction waits and everything in the
+	// chain is safe; see the package documentation.
+	SkipEmpty bool
+
+	PayoutScript []byte // takes subsidy and fees of what Run finds, if it may receive
 	Text         []byte // goes into the coinbase; see mempool.TemplateOptions
 
 	Threads   int           // of Run; 0: one less than there are processors, at least one
@@ -75,9 +98,13 @@ type Miner struct {
 	hashes     atomic.Uint64 // since the start
 	demand     chan struct{} // capacity 1: held by Generate and GenerateBlock
 
+	moved chan struct{} // capacity 1: Run has to look again
+
 	mu      sync.Mutex
 	status  Status
-	arrived time.Time // when the best block became it; zero: before Run
+	arrived time.Time         // when the best block became it; zero: before Run
+	held    time.Time         // the last moment of a state that is not passing
+	restart *seal.Certificate // to be used; nil: none
 }
 
 // New makes a miner that does nothing yet.
@@ -102,27 +129,38 @@ func New(cfg Config) *Miner {
 		log:     cfg.Log.With("pkg", "miner"),
 		metrics: cfg.Metrics,
 		demand:  make(chan struct{}, 1),
-		status:  Status{Reason: "not started"},
+		moved:   make(chan struct{}, 1),
+		status:  Status{State: StateNotStarted, Reason: "not started", Rank: -1},
 		nonces:  1 << 32,
 	}
 	m.extraNonce.Store(cfg.ExtraNonce)
+	m.metrics.state(StateNotStarted)
 	return m
 }
 
 // Status says what the miner does at one moment.
 type Status struct {
 	Mining   bool   // Run has threads hashing
-	Reason   string // why not, where Mining is false
+	State    State  // StateMining, or why not in one word
+	Reason   string // why not, in words
 	Threads  int
 	HashRate float64 // hashes per second, of the last round that took long enough to tell
 	Found    uint64  // blocks that became the best one, since the start
+
+	// Where mining is restricted:
+	Member  record.MemberID // whose the key is; zero: nobody's that may mine
+	Rank    int             // how many members start before it on the present best block; -1: it may not seal the next block
+	Next    time.Time       // from when on it may publish its next block; zero where Rank is -1
+	Restart bool            // a restart certificate waits for its time
 }
 
 // Status returns what the miner does now.
 func (m *Miner) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.status
+	s := m.status
+	s.Restart = m.restart != nil
+	return s
 }
 
 // update changes the status.
@@ -132,19 +170,45 @@ func (m *Miner) update(change func(s *Status)) {
 	change(&m.status)
 }
 
-func (m *Miner) idle(reason string) {
-	m.update(func(s *Status) { s.Mining, s.Reason = false, reason })
-	m.metrics.mining.Set(0)
+// idle says why Run does not mine now.
+func (m *Miner) idle(state State, reason string) {
+	m.enter(state, reason)
+	if !state.passing() {
+		m.mu.Lock()
+		m.held = m.cfg.Now()
+		m.mu.Unlock()
+	}
+}
+
+// enter changes the state that status and metrics show.
+func (m *Miner) enter(state State, reason string) {
+	m.update(func(s *Status) { s.Mining, s.State, s.Reason = state == StateMining, state, reason })
+	m.metrics.state(state)
+}
+
+// heldAt returns when something outside of the beat of blocks kept Run from
+// mining for the last time.
+func (m *Miner) heldAt() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
+}
+
+// wake makes Run look again.
+func (m *Miner) wake() {
+	select {
+	case m.moved <- struct{}{}:
+	default:
+	}
 }
 
 // Run mines until ctx is done and then returns nil. A block that the chain
 // refuses, or that could not be made, is logged, and mining goes on after a
 // second.
 func (m *Miner) Run(ctx context.Context) error {
-	if len(m.cfg.PayoutScript) == 0 {
+	if len(m.cfg.PayoutScript) == 0 && !m.sealed() {
 		return errors.New("miner: no payout script: an address for mined coins is needed")
 	}
-	moved := make(chan struct{}, 1)
 	cancel := m.cfg.Chain.Subscribe(func(ev chain.Event) {
 		if ev.Kind != chain.Settled {
 			return
@@ -152,54 +216,101 @@ func (m *Miner) Run(ctx context.Context) error {
 		m.mu.Lock()
 		m.arrived = m.cfg.Now()
 		m.mu.Unlock()
-		select {
-		case moved <- struct{}{}:
-		default:
-		}
+		m.wake()
 	})
 	defer cancel()
-	defer m.idle("stopped")
+	defer m.idle(StateStopped, "stopped")
 	for ctx.Err() == nil {
-		if err := m.step(ctx, moved); err != nil && ctx.Err() == nil {
+		if err := m.step(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("mining failed", "err", err)
-			m.idle(err.Error())
-			sleep(ctx, retryAfter, moved)
+			m.idle(StateFailed, err.Error())
+			sleep(ctx, retryAfter, m.moved)
 		}
 	}
 	return nil
 }
 
 // step waits until mining is allowed, or mines one round.
-func (m *Miner) step(ctx context.Context, moved <-chan struct{}) error {
+func (m *Miner) step(ctx context.Context) error {
 	if reason := m.cfg.Hold(); reason != "" {
-		m.idle(reason)
-		sleep(ctx, retryAfter, moved)
+		m.rest(ctx, StateHeld, reason, retryAfter)
 		return nil
 	}
 	if wait := m.pause(); wait > 0 {
-		m.idle("waiting for the block time")
-		sleep(ctx, wait, moved)
+		m.rest(ctx, StateBlockTime, "waiting for the block time", wait)
 		return nil
 	}
-	drain(moved) // the template is made after whatever this told of
-	t, err := m.template(ctx, m.cfg.PayoutScript, nil)
+	drain(m.moved) // what follows is asked after whatever this told of
+	p := m.look()
+	m.show(p.turn)
+	if p.turn.state != StateMining {
+		m.rest(ctx, p.turn.state, p.turn.reason, retryAfter)
+		return nil
+	}
+	if m.cfg.SkipEmpty {
+		t, err := m.template(ctx, &p)
+		if err != nil {
+			return fmt.Errorf("make a block template: %w", err)
+		}
+		if reason, ok := m.needless(&p, t); ok {
+			m.rest(ctx, StateIdle, reason, idlePoll)
+			return nil
+		}
+	}
+	if wait := p.turn.at.Sub(m.cfg.Now()); wait > 0 && m.sealed() {
+		m.restUntil(ctx, p.turn, wait)
+		return nil
+	}
+	t, err := m.template(ctx, &p)
 	if err != nil {
 		return fmt.Errorf("make a block template: %w", err)
 	}
+	if t.Prev.Hash != p.parent.Hash {
+		return nil // the best block changed meanwhile
+	}
 	if wait := m.untilRelease(t); wait > 0 {
-		m.idle("waiting for the least time of the next block")
-		sleep(ctx, wait, moved)
+		m.rest(ctx, StateMinSpacing, "waiting for the least time of the next block", wait)
 		return nil
 	}
-	m.update(func(s *Status) { s.Mining, s.Reason, s.Threads = true, "", m.cfg.Threads })
-	m.metrics.mining.Set(1)
+	return m.mine(ctx, t)
+}
+
+// mine does one round and gives the chain what it found.
+func (m *Miner) mine(ctx context.Context, t *mempool.Template) error {
+	m.update(func(s *Status) { s.Threads = m.cfg.Threads })
+	m.enter(StateMining, "")
 	m.metrics.templates.Inc()
-	b := m.round(ctx, t, moved)
-	if b == nil {
-		return nil
+	b, err := m.round(ctx, t)
+	if err != nil || b == nil {
+		return err
 	}
 	_, err = m.submit(ctx, b)
 	return err
+}
+
+// rest does nothing for d, or until the best block changes.
+func (m *Miner) rest(ctx context.Context, state State, reason string, d time.Duration) {
+	m.idle(state, reason)
+	sleep(ctx, d, m.moved)
+}
+
+// restUntil waits for the turn of this miner's member.
+func (m *Miner) restUntil(ctx context.Context, t turn, wait time.Duration) {
+	if t.rank == 0 {
+		m.rest(ctx, StateMinSpacing, "waiting for the least time of the next block", wait)
+		return
+	}
+	m.rest(ctx, StateTurn, fmt.Sprintf("%d members that sealed longer ago are given time to start", t.rank), wait)
+}
+
+// show puts a turn into the status.
+func (m *Miner) show(t turn) {
+	m.update(func(s *Status) {
+		s.Member, s.Rank, s.Next = t.member, -1, time.Time{}
+		if t.state == StateMining && m.sealed() {
+			s.Rank, s.Next = t.rank, t.at
+		}
+	})
 }
 
 // pause returns how long BlockTime still delays the next round.
@@ -213,8 +324,9 @@ func (m *Miner) pause() time.Duration {
 	return arrived.Add(m.cfg.BlockTime).Sub(m.cfg.Now())
 }
 
-func (m *Miner) template(ctx context.Context, script []byte, fixed []*consensus.Tx) (*mempool.Template, error) {
-	return m.cfg.Pool.Template(ctx, mempool.TemplateOptions{CoinbaseScript: script, Text: m.cfg.Text, Fixed: fixed})
+// template makes the block that Run mines.
+func (m *Miner) template(ctx context.Context, p *prospect) (*mempool.Template, error) {
+	return m.cfg.Pool.Template(ctx, mempool.TemplateOptions{CoinbaseScript: m.cfg.PayoutScript, Text: m.cfg.Text, Restart: p.restart})
 }
 
 // untilRelease returns how long it takes until a block with the template's

@@ -55,7 +55,7 @@ func (c *memChain) ancestry() (b branch) {
 
 func (c *memChain) info() chain.BlockInfo {
 	b := c.blocks[len(c.blocks)-1]
-	return chain.BlockInfo{Hash: b.Hash, Header: b.Header, Height: int32(len(c.blocks) - 1)}
+	return chain.BlockInfo{Hash: b.Hash, Header: b.Header, Height: int32(len(c.blocks) - 1), TxCount: len(b.Txs)}
 }
 
 func (c *memChain) Best() chain.BlockInfo {
@@ -86,6 +86,21 @@ func (c *memChain) Next() chain.NextBlock {
 func (c *memChain) Coin(wire.OutPoint) (consensus.Coin, bool, error) {
 	return consensus.Coin{}, false, nil
 }
+
+func (c *memChain) Lookup(hash chainhash.Hash) (chain.BlockInfo, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for height, b := range c.blocks {
+		if b.Hash == hash {
+			return chain.BlockInfo{Hash: hash, Header: b.Header, Height: int32(height), TxCount: len(b.Txs)}, true
+		}
+	}
+	return chain.BlockInfo{}, false
+}
+
+func (c *memChain) Sealers(int) []chain.Sealing { return nil }
+
+func (c *memChain) Conflict() (chain.Conflict, bool) { return chain.Conflict{}, false }
 
 func (c *memChain) Subscribe(fn func(chain.Event)) func() {
 	c.mu.Lock()

@@ -23,14 +23,15 @@ const batch = 4096
 // round lets all threads work on a template until one finds a block, or the
 // best block or the pool changes, or ctx is done. It returns nil when nothing
 // was found.
-func (m *Miner) round(ctx context.Context, t *mempool.Template, moved <-chan struct{}) *consensus.Block {
+func (m *Miner) round(ctx context.Context, t *mempool.Template) (*consensus.Block, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	found := make(chan *consensus.Block, m.cfg.Threads)
+	found := make(chan find, m.cfg.Threads)
 	var threads sync.WaitGroup
 	for range m.cfg.Threads {
 		threads.Go(func() {
-			if b := m.grind(ctx, t, nil); b != nil {
-				found <- b
+			b, err := m.grind(ctx, t, nil)
+			if b != nil || err != nil {
+				found <- find{b, err}
 			}
 		})
 	}
@@ -44,19 +45,25 @@ func (m *Miner) round(ctx context.Context, t *mempool.Template, moved <-chan str
 	defer refresh.Stop()
 	for {
 		select {
-		case b := <-found:
-			return b
-		case <-moved:
-			return nil
+		case f := <-found:
+			return f.block, f.err
+		case <-m.moved:
+			return nil, nil
 		case <-ctx.Done():
-			return nil
+			return nil, nil
 		case <-refresh.C:
-			if m.cfg.Pool.Generation() != t.Generation || m.cfg.Hold() != "" {
-				return nil
+			if m.cfg.Pool.Generation() != t.Generation || m.cfg.Hold() != "" || t.Sealed && m.look().turn.state != StateMining {
+				return nil, nil
 			}
 			m.measure(m.cfg.Now().Sub(began), m.hashes.Load()-before)
 		}
 	}
+}
+
+// find is what a thread comes back with.
+type find struct {
+	block *consensus.Block
+	err   error
 }
 
 // measure shows the hash rate, if there was time enough to tell.
@@ -72,25 +79,29 @@ func (m *Miner) measure(took time.Duration, hashes uint64) {
 // grind tries nonces, and one extra nonce after the other, until the block is
 // found, ctx is done or *tries, which it counts down, is 0. A nil tries sets
 // no bound. It returns nil when nothing was found.
-func (m *Miner) grind(ctx context.Context, t *mempool.Template, tries *uint64) *consensus.Block {
+func (m *Miner) grind(ctx context.Context, t *mempool.Template, tries *uint64) (*consensus.Block, error) {
+	if t.Sealed {
+		return m.grindSealed(ctx, t, tries)
+	}
+	goOn := func(w *work) bool { m.stamp(t, w); return true }
 	for ctx.Err() == nil && (tries == nil || *tries > 0) {
 		block := t.WithExtraNonce(m.extraNonce.Add(1) - 1)
-		if m.search(ctx, t, &block.Header, tries) {
-			return consensus.NewBlock(block)
+		if m.search(ctx, &block.Header, tries, goOn) {
+			return consensus.NewBlock(block), nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// search tries the nonces of one header, keeping its time at the clock's, and
-// reports whether it found one whose hash satisfies the header's bits.
-func (m *Miner) search(ctx context.Context, t *mempool.Template, h *wire.BlockHeader, tries *uint64) bool {
+// search tries the nonces of one header and reports whether it found one whose
+// hash satisfies the header's bits. Every now and then it asks whether to go
+// on; goOn may move the header's time on.
+func (m *Miner) search(ctx context.Context, h *wire.BlockHeader, tries *uint64, goOn func(*work) bool) bool {
 	w := newWork(h)
 	for first := uint64(0); first < m.nonces; first += batch {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !goOn(w) {
 			return false
 		}
-		m.stamp(t, w)
 		count := uint64(batch)
 		if tries != nil {
 			count = min(count, *tries)
