@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/mempool"
@@ -131,6 +133,10 @@ type p2pPool struct{ pool *mempool.Pool }
 // and from failures to decide.
 func (a p2pPool) Accept(ctx context.Context, tx *consensus.Tx, source [32]byte) error {
 	err := a.pool.AcceptFrom(ctx, tx, string(source[:]))
+	if rule := consensus.AsRule(err); rule != nil && slices.Contains(permission.Rules(), rule.Rule) {
+		// Judged by who may do what at the tip, and the peer's may differ.
+		return &p2p.RefusedError{Err: err}
+	}
 	var refused *policy.Error
 	var missing *mempool.MissingInputsError
 	switch {

@@ -47,8 +47,9 @@ func newPermits(p *params.Params) *permits {
 
 // catchingUp reports whether this node is so far behind that its state says
 // little about who may connect now: then it keeps to the peers it knows.
+// Strangers cannot make it so by what they claim to have.
 func (n *Network) catchingUp() bool {
-	return n.permits.restricted && (n.cfg.Behind != nil && n.cfg.Behind() || n.blocks.behind())
+	return n.permits.restricted && (n.cfg.Behind != nil && n.cfg.Behind() || n.blocks.behind() && n.blocks.sure.Load())
 }
 
 // permitted returns nil if the state at the tip lets an identity connect.

@@ -51,6 +51,7 @@ type syncer struct {
 
 	lag   atomic.Int32 // blocks from the tip to the end of the branch being fetched, as far as they are decided
 	ahead atomic.Int32 // the same, whether decided or not
+	sure  atomic.Bool  // ahead is what peers say that have delivered blocks, or that this node chose
 	base  int32        // the path was made when this was its fork with the tip's branch; used by tend only
 
 	whole map[chainhash.Hash]bool // branches found to be stored, see unfetched; used by tend only
@@ -235,8 +236,11 @@ func (s *syncer) refresh() {
 	if !ok {
 		target = tip
 	}
-	s.lag.Store(lagOf(tip, good, false))
-	s.ahead.Store(lagOf(tip, good, true))
+	lag, _ := lagOf(tip, good, false)
+	ahead, standing := lagOf(tip, good, true)
+	s.lag.Store(lag)
+	s.ahead.Store(ahead)
+	s.sure.Store(standing == blocksync.Proven)
 	upTo := make(map[int64]int32, len(bests))
 	for _, b := range bests {
 		upTo[b.id] = s.common(b.best, target).Height
@@ -357,9 +361,9 @@ func (s *syncer) choose(bests []peerBest) (target BlockInfo, ok bool) {
 // lagOf returns how many blocks the tip is behind the peers of the best
 // standing there is: what others claim is fetched, but until they deliver it
 // does not make the node one that catches up. Branches that end in an
-// undecided header count only if undecided says so.
-func lagOf(tip BlockInfo, bests []peerBest, undecided bool) int32 {
-	lag, standing := int32(0), blocksync.Late
+// undecided header count only if undecided says so. It returns the standing too.
+func lagOf(tip BlockInfo, bests []peerBest, undecided bool) (lag int32, standing blocksync.Standing) {
+	standing = blocksync.Late
 	for _, b := range bests {
 		if b.standing > standing {
 			lag, standing = 0, b.standing
@@ -368,7 +372,7 @@ func lagOf(tip BlockInfo, bests []peerBest, undecided bool) int32 {
 			lag = max(lag, b.best.Height-tip.Height)
 		}
 	}
-	return lag
+	return lag, standing
 }
 
 // follow makes the path lead to target, from the first block behind the

@@ -29,6 +29,10 @@ const (
 	BadSealerVersion = -3 // on a sealed chain: found in the header once its parent is connected
 )
 
+// RestartVersion makes a block one that restarts a sealed chain: its branch
+// is better than others from the same parent.
+const RestartVersion = 77
+
 // Rules that the versions above break.
 const (
 	RuleBadHeader consensus.Rule = "test-bad-header"
@@ -56,6 +60,8 @@ type blockNode struct {
 type Chain struct {
 	OnTip func() // called after the tip has changed
 
+	OnJudged func() // called after each AcceptHeaders; may be nil
+
 	// Delay is how long AcceptBlock takes.
 	Delay time.Duration
 
@@ -69,7 +75,8 @@ type Chain struct {
 	bestHeader *blockNode
 	broken     error // returned by AcceptBlock instead of judging
 	accepted   map[chainhash.Hash]int
-	early      int // bodies that came before that of their parent, on a sealed chain
+	restarts   bool // some block is a restart
+	early      int  // bodies that came before that of their parent, on a sealed chain
 }
 
 // NewChain returns a chain that holds the genesis block only.
@@ -255,6 +262,9 @@ func (c *Chain) onBestLocked(n *blockNode) bool {
 }
 
 func (c *Chain) AcceptHeaders(_ context.Context, hs []p2p.SealedHeader, source [32]byte) (p2p.BlockInfo, error) {
+	if c.OnJudged != nil {
+		defer c.OnJudged()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var last p2p.BlockInfo
@@ -303,10 +313,12 @@ func (c *Chain) acceptHeaderLocked(h *wire.BlockHeader) (*blockNode, error) {
 func (c *Chain) addLocked(h *wire.BlockHeader, parent *blockNode) *blockNode {
 	n := &blockNode{
 		info: p2p.BlockInfo{Hash: h.BlockHash(), Prev: h.PrevBlock, Height: parent.info.Height + 1,
-			Time: h.Timestamp, Work: new(big.Int).Add(parent.info.Work, big.NewInt(1))},
+			Time: h.Timestamp, Work: new(big.Int).Add(parent.info.Work, big.NewInt(1)),
+			Restart: c.Sealed && h.Version == RestartVersion},
 		header: *h,
 		parent: parent,
 	}
+	c.restarts = c.restarts || n.info.Restart
 	if n.info.Undecided = c.Sealed && !parent.connected; n.info.Undecided {
 		n.sources = make(map[[32]byte]bool)
 	}
@@ -368,7 +380,7 @@ func (c *Chain) activateLocked() (moved bool) {
 	for {
 		target := c.best
 		for _, n := range c.nodes {
-			if n.complete && !n.info.Invalid && n.info.Work.Cmp(target.info.Work) > 0 {
+			if n.complete && !n.info.Invalid && c.better(n, target) {
 				target = n
 			}
 		}

@@ -65,6 +65,13 @@ func (c *Chain) Early() int {
 	return c.early
 }
 
+// LoseProof forgets the proof of a block.
+func (c *Chain) LoseProof(hash chainhash.Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[hash].proof = nil
+}
+
 // SealProof implements p2p.Chain, as does ForgetSource.
 func (c *Chain) SealProof(hash chainhash.Hash) (*p2p.SealProof, error) {
 	c.mu.Lock()
@@ -157,4 +164,34 @@ func (c *Chain) connectLocked(n *blockNode) {
 			}
 		}
 	}
+}
+
+// better reports whether the branch of a is to be preferred to that of b.
+func (c *Chain) better(a, b *blockNode) bool {
+	work := a.info.Work.Cmp(b.info.Work)
+	if !c.Sealed {
+		return work > 0
+	}
+	if !c.restarts {
+		return work > 0 || work == 0 && bytes.Compare(a.info.Hash[:], b.info.Hash[:]) < 0
+	}
+	first, second := a.leaves(b), b.leaves(a)
+	if first != nil && second != nil && first.info.Restart != second.info.Restart {
+		return first.info.Restart
+	}
+	return work > 0 || work == 0 && bytes.Compare(a.info.Hash[:], b.info.Hash[:]) < 0
+}
+
+// leaves returns the first block of n's branch that is not on that of other,
+// nil if there is none.
+func (n *blockNode) leaves(other *blockNode) *blockNode {
+	if n.info.Height <= other.info.Height && other.at(n.info.Height) == n {
+		return nil
+	}
+	for ; n.parent != nil; n = n.parent {
+		if h := n.parent.info.Height; h <= other.info.Height && other.at(h) == n.parent {
+			break
+		}
+	}
+	return n
 }
