@@ -114,6 +114,12 @@ func (c *Chain) addLocked(n *node) {
 	if n.parent != nil {
 		n.sibling, n.parent.child = n.parent.child, n
 	}
+	if n.seal != nil {
+		n.restarts = n.parent.restarts
+		if n.seal.restart {
+			n.restarts++
+		}
+	}
 }
 
 // AcceptBlock checks b and adds it to the chain; the best branch follows.

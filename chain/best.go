@@ -25,12 +25,14 @@ func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) (err e
 		c.leaveToRun(ctx, err)
 	}()
 	reorg := false
+	left := make(map[*node]bool)
 	for {
 		target := c.pickCandidate()
-		if target == nil {
-			break
+		if target == nil || left[target] {
+			break // or the rules lead in a circle, for all we know
 		}
-		base := fork(c.tip(), target)
+		from := c.tip()
+		base := fork(from, target)
 		if base != c.tip() {
 			reorg = true
 			c.log.Info("reorganisation", "from", c.tip().hash, "height", c.tip().height,
@@ -47,6 +49,7 @@ func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) (err e
 		if err != nil {
 			return err
 		}
+		c.leftFor(from, target, left)
 	}
 	if reorg {
 		c.cfg.Metrics.reorgs.Inc()

@@ -149,8 +149,9 @@ func lowerHash(a, b *node) bool {
 	return false
 }
 
-// rivals reports whether n may be better than the block than: a candidate for
-// the tip, where than is. mu held.
+// rivals reports whether n may be better than the block than, the tip: it has as
+// much work, or there is a restart on its branch, which may be better than
+// than's branch or than a third one. mu held.
 func (c *Chain) rivals(n, than *node) bool {
 	if !c.sealed() {
 		return better(n, than)
@@ -158,8 +159,7 @@ func (c *Chain) rivals(n, than *node) bool {
 	if n.work.Cmp(than.work) >= 0 {
 		return n != than
 	}
-	at := fork(n, than)
-	return at != n && n.restartsAt(at) && !than.restartsAt(at)
+	return n.restarts > 0 && n.restarts > fork(n, than).restarts
 }
 
 // settleDepth is how many blocks below the tip the branch is never left
@@ -269,4 +269,20 @@ func (c *Chain) weighty(n *node) bool {
 		}
 	}
 	return len(members) >= state.Required(at.height+1)
+}
+
+// leftFor notes that the best branch left the tip from for target, or for some
+// block on the way if one broke a rule or is lost. left are the tips to which
+// the rules are not to lead back then. change held.
+func (c *Chain) leftFor(from, target *node, left map[*node]bool) {
+	switch {
+	case !c.sealed():
+	case c.tip() != target:
+		clear(left)
+	default:
+		left[from] = true
+		if target.work.Cmp(from.work) < 0 {
+			c.rebuildCandidates() // some had too little work to be one so far
+		}
+	}
 }

@@ -52,6 +52,7 @@ type node struct {
 	left     *permission.State    // permissions after it, where it was on the best branch since the start and is not any more
 	child    *node                // one of its children
 	sibling  *node                // another child of its parent
+	restarts int32                // restart blocks on the branch up to and with it
 }
 
 // newNode makes the node of header on top of parent (nil for genesis).

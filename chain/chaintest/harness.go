@@ -87,8 +87,11 @@ func (h *Harness) Open() {
 }
 
 // TryOpen is Open for tests that expect it to fail.
-func (h *Harness) TryOpen() error {
-	s, err := store.Open(store.Config{
+func (h *Harness) TryOpen() error { return h.TryOpenWith(nil) }
+
+// TryOpenWith is TryOpen with settings that change alters.
+func (h *Harness) TryOpenWith(change func(*store.Config, *chain.Config)) error {
+	sc := store.Config{
 		Dir:      h.opts.Dir,
 		FS:       h.opts.FS,
 		Magic:    h.Params.Network.Magic,
@@ -96,19 +99,24 @@ func (h *Harness) TryOpen() error {
 		MaxBlock: h.Params.Limits.BlockSerialized,
 		FileSize: 1 << 20,
 		Log:      h.opts.Log,
-	})
-	if err != nil {
-		return err
 	}
-	c, err := chain.New(context.Background(), chain.Config{
+	cc := chain.Config{
 		Params:      h.Params,
-		Store:       s,
 		Checker:     sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000}),
 		Now:         h.opts.Now,
 		Log:         h.opts.Log,
 		CacheBytes:  h.opts.CacheBytes,
 		SettleDepth: h.opts.Settle,
-	})
+	}
+	if change != nil {
+		change(&sc, &cc)
+	}
+	s, err := store.Open(sc)
+	if err != nil {
+		return err
+	}
+	cc.Store = s
+	c, err := chain.New(context.Background(), cc)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
