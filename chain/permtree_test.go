@@ -3,7 +3,6 @@ package chain_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -96,8 +95,10 @@ func (t *permTree) offerAll(h *chaintest.Harness, order []int) error {
 	return nil
 }
 
-func (t *permTree) offer(h *chaintest.Harness, i int) error {
-	_, err := h.Chain.AcceptBlock(context.Background(), t.blocks[i])
+func (t *permTree) offer(h *chaintest.Harness, i int) error { return t.offerTo(h.Chain, i) }
+
+func (t *permTree) offerTo(c *chain.Chain, i int) error {
+	_, err := c.AcceptBlock(context.Background(), t.blocks[i])
 	if err != nil && consensus.AsRule(err) == nil && !errors.Is(err, chain.ErrVariant) {
 		return fmt.Errorf("block %d: %w", i, err)
 	}
@@ -112,25 +113,33 @@ func inOrder(n int) []int {
 	return order
 }
 
-// permState is all that a chain says of permissions and sealers.
 func permState(t testing.TB, h *chaintest.Harness) []byte {
 	t.Helper()
+	b, err := permStateOf(h.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// permStateOf is all that a chain says of permissions and sealers.
+func permStateOf(c *chain.Chain) ([]byte, error) {
 	var b bytes.Buffer
-	best := h.Chain.Best()
+	best := c.Best()
 	b.Write(best.Hash[:])
 	for height := range best.Height + 1 {
-		state, ok := h.Chain.PermissionsAt(height)
+		state, ok := c.PermissionsAt(height)
 		if !ok {
-			t.Fatalf("no permissions at height %d", height)
+			return nil, fmt.Errorf("no permissions at height %d", height)
 		}
-		info, _ := h.Chain.AtHeight(height)
+		info, _ := c.AtHeight(height)
 		hash := state.Hash()
 		b.Write(hash[:])
 		b.Write(info.Sealer[:])
-		binary.Write(&b, binary.LittleEndian, state.Required(height+1))
+		b.WriteByte(byte(state.Required(height + 1)))
 	}
-	b.Write(h.Chain.Permissions().Encode())
-	return b.Bytes()
+	b.Write(c.Permissions().Encode())
+	return b.Bytes(), nil
 }
 
 // TestPermissionsFollowTheBranch: whatever the order in which blocks come, and
