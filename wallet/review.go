@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -146,8 +145,8 @@ func checkPacket(p *Packet) error {
 }
 
 // SignReviewed signs the inputs of a reviewed transaction that spend the
-// wallet's coins, and returns how many it signed. What is signed already
-// stays.
+// wallet's coins, and returns how many it signed; none is an error. What is
+// signed already stays.
 func (w *Wallet) SignReviewed(r *Review, keys *Keys) (int, error) {
 	p := r.packet
 	hashes, _ := p.hashes()
@@ -167,8 +166,8 @@ func (w *Wallet) SignReviewed(r *Review, keys *Keys) (int, error) {
 		p.Sigs[i] = sig
 		signed++
 	}
-	if signed == 0 && slices.ContainsFunc(r.Inputs, func(in ReviewInput) bool { return in.Own && !in.Signed }) {
-		return 0, errors.New("the transaction is signed by this wallet already")
+	if signed == 0 {
+		return 0, errors.New("there is nothing to sign for this wallet: no input that is not signed yet is its own")
 	}
 	return signed, nil
 }

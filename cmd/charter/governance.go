@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,7 @@ func (e *env) roster(ctx context.Context, height int32) (*roster, *client.Client
 	if err != nil {
 		return nil, nil, asFailure(err)
 	}
+	slices.SortFunc(list.Members, func(a, b client.Member) int { return strings.Compare(a.Name, b.Name) })
 	return &roster{list, p}, c, nil
 }
 

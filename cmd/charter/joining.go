@@ -38,6 +38,9 @@ func (g *governance) join(ctx context.Context, records []record.Record) ([]recor
 				continue
 			}
 			out[j], joined[j] = open, true
+			if record.ID(r) == record.ID(open) { // charter approve
+				continue
+			}
 			g.note("This joins the vote %s, which is open for the same (%d of %d votes, from %s; it lapses after block %d).",
 				shortID(v.ID), v.Have, v.Need, names(v.Voters), v.Lapse)
 		}

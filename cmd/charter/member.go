@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -109,6 +110,8 @@ func mines(m *client.Member) string {
 		return "no"
 	case p.Active:
 		return "yes"
+	case !slices.ContainsFunc(m.Keys, func(k client.Key) bool { return acts(&k, record.Mine) }):
+		return "no key for it"
 	case p.NeedsReady:
 		return "not ready"
 	case p.ActiveFrom == client.Forever:
@@ -196,11 +199,8 @@ only sends and receives.`,
 // create makes the records for a new member with permissions from now on, or
 // without any.
 func (g *governance) create(name string, key *keyArg, perms record.Set) ([]record.Record, error) {
-	if err := record.CheckName(name); err != nil {
-		return nil, usagef("the name %q %w", name, err)
-	}
-	if m, ok := g.lookup(name); ok {
-		return nil, fmt.Errorf("there is a member %s already (%s)", m.Name, m.ID)
+	if err := g.freeName(name); err != nil {
+		return nil, err
 	}
 	if err := g.free(key); err != nil {
 		return nil, err
@@ -222,6 +222,17 @@ func (g *governance) create(name string, key *keyArg, perms record.Set) ([]recor
 	}
 	grant, err := g.grant(record.NewMemberID(name, key.identity), perms, record.Range{Until: record.Forever})
 	return append(list, grant), err
+}
+
+// freeName makes sure that a member can be called so.
+func (g *governance) freeName(name string) error {
+	if err := record.CheckName(name); err != nil {
+		return usagef("the name %q %w", name, err)
+	}
+	if m, ok := g.lookup(name); ok {
+		return fmt.Errorf("there is a member %s already (%s)", m.Name, m.ID)
+	}
+	return nil
 }
 
 // cardMember says whose card it is.
@@ -248,8 +259,8 @@ func newMemberRenameCommand(e *env) *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				if err := record.CheckName(args[1]); err != nil {
-					return nil, usagef("the name %q %w", args[1], err)
+				if err := g.freeName(args[1]); err != nil {
+					return nil, err
 				}
 				lapse, salt, err := g.vote()
 				return []record.Record{record.RenameMember{Lapse: lapse, Salt: salt, Member: id, Name: args[1]}}, err

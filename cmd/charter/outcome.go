@@ -94,7 +94,7 @@ func (o *outcome) recordText(b *strings.Builder, i int) {
 
 func changes(b *strings.Builder, what string, list []client.AccessChange) {
 	for _, c := range list {
-		fmt.Fprintf(b, "%s: %s, %s from block %d.\n", what, c.Name, strings.Join(c.Permissions, ", "), c.From)
+		fmt.Fprintf(b, "%s: %s: %s from block %d on.\n", what, c.Name, strings.Join(c.Permissions, ", "), c.From)
 	}
 }
 

@@ -68,7 +68,7 @@ type permissionHeld struct {
 func (r *roster) held() []permissionJSON {
 	var list []permissionJSON
 	for perm := range record.Permissions.Each() {
-		p := permissionJSON{Permission: string(perm.Perm()), Everybody: !slices.Contains(r.Restricted, string(perm.Perm())) && !perm.Any(record.Governing)}
+		p := permissionJSON{Permission: string(perm.Perm()), Everybody: !slices.Contains(r.Restricted, string(perm.Perm())) && !perm.Any(record.Governing), Holders: []permissionHeld{}}
 		for i := range r.Members {
 			m := &r.Members[i]
 			if span, ok := rangeOf(m, perm); ok && span.Until > uint32(r.Height) {

@@ -3,8 +3,8 @@
 // tests import it.
 //
 // It does not judge blocks, and of transactions only what a wallet can get
-// wrong: that inputs exist and are not spent twice, that scripts verify,
-// and that no money is made. It is safe for concurrent use; a test must not
+// wrong: that inputs exist and are not spent twice, that scripts verify, that
+// no money is made, and what members permit (Govern). It is safe for concurrent use; a test must not
 // change it from within OnCall but by the methods.
 package wallettest
 
@@ -21,6 +21,8 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/params"
 )
 
 // Start is the time of the genesis block; each block is a minute later.
@@ -48,6 +50,8 @@ type Node struct {
 	pool   []*wire.MsgTx
 	calls  map[string]int
 	salt   uint64 // makes coinbases differ between branches
+
+	params *params.Params // of a chain with permissions, else nil
 }
 
 // New makes a node whose genesis block has the given outputs.
@@ -281,6 +285,9 @@ func (n *Node) method(name string, args []json.RawMessage) (any, error) {
 	case "sendrawtransaction":
 		return n.send(args)
 	}
+	if result, ok, err := n.governed(name, args); ok {
+		return result, err
+	}
 	return nil, n.Refuse(-32601, "Method not found: "+name)
 }
 
@@ -388,6 +395,11 @@ func (n *Node) judge(tx *wire.MsgTx) (code int, reason string) {
 	}
 	if err := verify(tx, coins); err != nil {
 		return -26, fmt.Sprintf("mempool-script-verify-flag-failed (%v)", err)
+	}
+	if n.params != nil {
+		if err := n.permitted(tx); err != nil {
+			return -26, err.Error()
+		}
 	}
 	return 0, ""
 }
