@@ -55,6 +55,24 @@
 // get one; a record that is damaged loses "have data", so that the block is
 // fetched again. Then the tip moves from the committed block to the best one.
 //
-// The row format is in row.go, those of records, databases and coins in
-// packages store and utxo.
+// # UTXO snapshots
+//
+// [Chain.LoadSnapshot] makes the coins of a file, trusted by its digest, the
+// chain state at its block, the base. The best branch then goes down to genesis
+// as ever, but bodies at and below the base are missing, and its blocks are
+// shown as Unchecked. Run connects them one after the other to coins of their
+// own, as they are accepted, and keeps their undo data. At the base it compares
+// digests: if they are equal the chain is one like any other; if not, or if a
+// block breaks a rule on the way, Run ends with a [*SnapshotError], and so does
+// New from then on, until the chain state is dropped.
+//
+// Until then the best branch cannot go back below the base: a branch that
+// would need that is undecided (ErrBelowSnapshot) and judged again at the end.
+// That blocks above the base are valid, or break a rule, is not written to
+// their index rows: dropping the chain state leaves nothing that rests on the
+// snapshot. Chains with permissions have no snapshots: coins alone do not judge
+// their blocks.
+//
+// The row format is in row.go, that of a snapshot's row in snapshotrow.go,
+// those of records, databases and coins in packages store and utxo.
 package chain

@@ -82,7 +82,7 @@ type SnapshotError struct {
 func (e *SnapshotError) Error() string {
 	return fmt.Sprintf("the UTXO snapshot at block %v, height %d, from which this node started is WRONG: %s. "+
 		"What this node has said of coins and payments since then cannot be relied on. "+
-		"Start once with --reindex-chainstate: the snapshot is forgotten and every block is checked from genesis on "+
+		"Start once with --reindex-chainstate (a node with --prune: with --reindex): the snapshot is forgotten and every block is checked from genesis on "+
 		"(blocks that are not here are fetched from peers); or remove the data folder", e.Base, e.Height, e.Reason)
 }
 

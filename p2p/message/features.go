@@ -14,7 +14,8 @@ const (
 	FeatureChain Features = 1 << 0
 
 	// FeatureRecent: serves headers from genesis on and the blocks of the
-	// best branch down to at least 288 below the tip. Implied by FeatureChain.
+	// best branch down to at least 288 below the tip, or to a UTXO snapshot
+	// that it has started from. Implied by FeatureChain.
 	FeatureRecent Features = 1 << 1
 
 	// FeatureTxRelay: wants to hear of unconfirmed transactions (Inv).
