@@ -10,7 +10,8 @@ import (
 // In the set-up one administering member adds alone; taking admin or mine
 // away takes the full share. TestSetupEnds has the boundary.
 func TestSetup(t *testing.T) {
-	p := chainParams(append(three(t), member(t, "delta - delta=admin,mine,send d2=mine"))...)
+	p := chainParams(append(three(t), member(t, "delta - delta=admin,mine,send d2=mine"),
+		member(t, "india admin india=admin i2=mine"))...)
 	p.Permissions.SetupBlocks = 40
 	w := newWorld(t, p)
 	w.do("alpha", w.grant("delta", "admin,mine", 0, forever))
@@ -18,6 +19,7 @@ func TestSetup(t *testing.T) {
 	w.do("alpha", w.create("echo", allRoles), w.grant("echo", "admin,activate", 0, forever))
 	w.do("alpha", w.addKey("beta", "b2", "admin", 0, forever), w.rename("gamma", "g"))
 	w.do("alpha", w.revoke("delta", "send,activate"))
+	w.do("india", w.removeKey("india", "i2")) // its own key
 	pendingOf := func(r record.Record) {
 		t.Helper()
 		w.do("alpha", r)
@@ -182,16 +184,20 @@ func TestPayments(t *testing.T) {
 	check(RuleSend, w.pay("delta", to("delta")))                       // no record
 	check(RuleReceive, w.pay("payer delta", to("d2"), own()))
 	check("", w.pay("delta", nil, w.addKey("delta", "d4", "manage", 0, forever))) // its authority output
+	gift := w.pay("delta", to("d3"), own())
+	gift.tx.Msg.TxOut[1].Value = 0
+	check(RuleReceive, gift) // nor is an output to a key that does not govern
 	governs := w.pay("delta", to("d4"), w.addKey("delta", "d4", "manage", 0, forever))
 	check(RuleReceive, governs) // an amount to the new key is no authority output
 }
 
 func TestReadyExemption(t *testing.T) {
-	p := chainParams(append(three(t), member(t, "delta - delta=manage d2=mine"), member(t, "payer send payer=send"))...)
+	p := chainParams(append(three(t), member(t, "delta - delta=manage d2=mine"), member(t, "payer send payer=send"),
+		member(t, "gov admin gov=admin,activate"))...)
 	w := newWorld(t, p)
-	w.do("alpha beta", w.grant("delta", "mine", 0, forever))
+	w.do("alpha beta gov", w.grant("delta", "mine", 0, forever), w.addKey("delta", "late", "mine", 50, 60))
 	r := w.ready("delta", "d2", 2)
-	for speakers, rule := range map[string]consensus.Rule{"delta": "", "d2": "", "payer": "", "stranger": RuleSend, "delta stranger": RuleSend, "alpha": ""} {
+	for speakers, rule := range map[string]consensus.Rule{"delta": "", "d2": "", "payer": "", "stranger": RuleSend, "delta stranger": RuleSend, "alpha": "", "gov": RuleSend, "late": RuleSend} {
 		pay := w.spend(speakers, r)
 		if err := w.s.CheckTx(pay.tx, pay.coins, w.h); rule == "" && err != nil {
 			t.Errorf("%s: %v", speakers, err)

@@ -123,7 +123,7 @@ func (d *Draft) take(r record.Record, a authority) error {
 		if v != nil {
 			d.setVote(id, v.with([]Voter{a.own.voter()}).decided())
 		}
-		return d.effect(r, id)
+		return d.effect(r)
 	}
 	opened := v != nil
 	if !opened {
@@ -132,12 +132,12 @@ func (d *Draft) take(r record.Record, a authority) error {
 	v = v.with(a.votes)
 	if d.parent.count(v.voters, d.h) >= d.parent.need(r, d.h) || d.parent.setupAlone(r, a.first, d.h) {
 		d.setVote(id, v.decided())
-		return d.effect(r, id)
+		return d.effect(r)
 	}
 	if sp, ok := d.cur.activator(a, d.h); ok {
 		d.setLone(sp.member.ID, d.h)
 		d.setVote(id, v.with([]Voter{sp.voter()}).decided())
-		return d.effect(r, id)
+		return d.effect(r)
 	}
 	switch {
 	case len(a.votes) == 0:
@@ -175,12 +175,12 @@ func (d *Draft) checkOpen(m *Member) error {
 
 // effect changes what a decided record asks for, drops the votes that are
 // about the same, and sees that the chain can still be governed.
-func (d *Draft) effect(r record.Record, id voteKey) error {
+func (d *Draft) effect(r record.Record) error {
 	if err := d.change(r); err != nil {
 		return err
 	}
-	for other, v := range d.cur.pending.all() {
-		if other != id && sameSubject(r, v.rec) {
+	for other, v := range d.cur.pending.all() { // its own row is done
+		if sameSubject(r, v.rec) {
 			d.setVote(other, nil) // the iteration goes on over the table as it was
 		}
 	}

@@ -150,7 +150,7 @@ func (m *Member) mining(h int32) period {
 	if m.MineSince <= at && at < m.MineUntil {
 		return period{m.MineSince, m.MineUntil, m.ActiveFrom, true}
 	}
-	if r, ok := m.mineRange(at); ok && m.MineUntil <= at { // the other range began after a gap
+	if r, ok := m.mineRange(at); ok { // the other range began after a gap
 		return period{r.From, r.Until, forever, true}
 	}
 	return period{}

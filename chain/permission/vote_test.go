@@ -162,6 +162,17 @@ func TestLapse(t *testing.T) {
 			t.Errorf("a done vote stays: %+v", v)
 		}
 	}
+
+	// A sweep takes what lapsed before its block, not in it.
+	w = newWorld(t, chainParams(three(t)...))
+	a, b := w.grant("beta", "mine", 200, forever), w.grant("gamma", "mine", 200, forever)
+	a.Lapse, b.Lapse = 20, 21
+	w.do("alpha", a, b)
+	w.h = 21
+	w.do("alpha", w.grant("alpha", "mine", 200, forever))
+	if v := w.s.Pending(0); len(v) != 2 || v[0].ID != record.ID(b) {
+		t.Errorf("%+v", v)
+	}
 }
 
 // What takes effect drops the pending votes about the same, and no others.
