@@ -15,24 +15,30 @@ type PermissionError struct {
 	Address    string            // the one that may not
 	Own        bool              // it is the wallet's
 	Member     string            // whose key it is; "": nobody's
+	Role       bool              // the member may, but not by this key
 	Ask        []string          // names of members that can change that
 }
 
 func (e *PermissionError) Error() string {
-	whose, subject := "the address", e.Address
+	whose, of := "the address", "which belongs to no member"
 	if e.Own {
 		whose = "this wallet's address"
 	}
-	of := "which belongs to no member"
 	if e.Member != "" {
-		of, subject = "a key of the member "+e.Member, e.Member
+		of = "a key of the member " + e.Member
 	}
-	ask := "an administering member"
+	refusal := fmt.Sprintf("%s %s, %s, may not %s on this chain: ", whose, e.Address, of, e.Permission)
+	if e.Role {
+		return refusal + fmt.Sprintf("the member may, but the key lacks the role; have `charter key change %s` give it to the key, or use another of its keys", e.Member)
+	}
+	ask, subject := "ask an administering member", e.Address
 	if len(e.Ask) > 0 {
 		ask += " (" + strings.Join(e.Ask, ", ") + ")"
 	}
-	return fmt.Sprintf("%s %s, %s, may not %s on this chain: ask %s to run `charter grant %s %s`",
-		whose, e.Address, of, e.Permission, ask, subject, e.Permission)
+	if e.Member != "" {
+		subject = e.Member
+	}
+	return refusal + fmt.Sprintf("%s to run `charter grant %s %s`", ask, subject, e.Permission)
 }
 
 // maxAsk is how many members a message names.
@@ -63,29 +69,48 @@ func (p *permits) may(ctx context.Context, address string, perm params.Permissio
 func (p *permits) refusal(ctx context.Context, address string, own bool, perm params.Permission) error {
 	e := &PermissionError{Permission: perm, Address: address, Own: own}
 	var list struct {
-		Members []struct {
-			Name       string `json:"name"`
-			Administer bool   `json:"administers"`
-			Activate   bool   `json:"activates"`
-			Keys       []struct {
-				Address string `json:"address"`
-			} `json:"keys"`
-		} `json:"members"`
+		Members []listedMember `json:"members"`
 	}
 	if err := p.node.call(ctx, &list, "listmembers"); err != nil {
 		return err
 	}
-	for _, m := range list.Members {
-		if (m.Administer || m.Activate) && len(e.Ask) < maxAsk {
+	for i := range list.Members {
+		m := &list.Members[i]
+		if (m.Administers || m.Activates) && len(e.Ask) < maxAsk {
 			e.Ask = append(e.Ask, m.Name)
 		}
 		for _, k := range m.Keys {
 			if k.Address == address {
-				e.Member = m.Name
+				e.Member, e.Role = m.Name, m.holds(perm)
 			}
 		}
 	}
 	return e
+}
+
+// listedMember is what matters here of a row of listmembers.
+type listedMember struct {
+	Name        string `json:"name"`
+	Administers bool   `json:"administers"`
+	Activates   bool   `json:"activates"`
+	Keys        []struct {
+		Address string `json:"address"`
+	} `json:"keys"`
+	Permissions []struct {
+		Permission string `json:"permission"`
+		InForce    bool   `json:"inforce"`
+	} `json:"permissions"`
+}
+
+// holds reports whether the member holds send or receive now: admin includes
+// them.
+func (m *listedMember) holds(perm params.Permission) bool {
+	for _, p := range m.Permissions {
+		if p.InForce && (p.Permission == string(perm) || p.Permission == string(params.PermAdmin)) {
+			return true
+		}
+	}
+	return false
 }
 
 // PermittedAddress returns the address to give to somebody who pays. On a
