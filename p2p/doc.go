@@ -16,7 +16,11 @@
 //     brings them to the chain in height order, from one goroutine (blocks.go);
 //   - the transaction relay (tx.go, with the rules in p2p/relay), which feeds
 //     the pool from one goroutine;
+//   - what differs where headers carry seals and are undecided at first
+//     (undecided.go);
 //   - the announcer of new tips (announce.go);
+//   - who may connect, judged again by Recheck (permit.go);
+//   - which nodes are up, here or elsewhere (presence.go);
 //   - the address book (addr.go, p2p/addrbook).
 //
 // # Blame
@@ -41,12 +45,13 @@
 //
 // # Locking
 //
-// Network.mu, syncer.mu, txRelay.mu and peer.mu guard the fields that follow
-// them, none is held while another part is called, and no two of them at a
+// Network.mu, syncer.mu, txRelay.mu, presence.mu and peer.mu guard the fields
+// that follow them, none is held while another part is called, and no two of them at a
 // time, except that Network.mu may be held while a session is told to stop or
 // the refusals are looked at.
-// NewTip and TxAccepted take nothing that is held for long, so that the chain
-// and the pool can call them under their own locks.
+// NewTip, Recheck and TxAccepted take nothing that is held for long, so that
+// the chain and the pool can call them under their own locks. Recheck calls
+// Config.MayConnect, which must not wait for such a lock.
 //
 // The package imports neither chain nor mempool: Chain and Pool say what it
 // needs of them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,9 +32,21 @@ func tell(r *p2ptest.Raw, e message.PresenceEntry) {
 	r.Tell(&message.Presence{Entries: []message.PresenceEntry{e}})
 }
 
+// heard is what a peer was told about a key, in order.
+type heard struct {
+	mu      sync.Mutex
+	numbers []uint64
+}
+
+func (h *heard) list() []uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.numbers)
+}
+
 // hear collects what a peer is told about a key.
-func hear(r *p2ptest.Raw, key [32]byte) *[]uint64 {
-	var numbers []uint64
+func hear(r *p2ptest.Raw, key [32]byte) *heard {
+	h := &heard{}
 	go r.Next(func(m message.Message) bool {
 		switch m := m.(type) {
 		case *message.GetHeaders:
@@ -41,13 +54,15 @@ func hear(r *p2ptest.Raw, key [32]byte) *[]uint64 {
 		case *message.Presence:
 			for _, e := range m.Entries {
 				if e.Key == key {
-					numbers = append(numbers, e.Number)
+					h.mu.Lock()
+					h.numbers = append(h.numbers, e.Number)
+					h.mu.Unlock()
 				}
 			}
 		}
 		return false
 	})
-	return &numbers
+	return h
 }
 
 // Nodes know of each other through others, and notice when one is gone or
@@ -95,16 +110,16 @@ func TestPresence(t *testing.T) {
 
 // What a hostile peer does with presences.
 func TestPresenceHostile(t *testing.T) {
-	setup := func(s *p2ptest.Sim) (n *p2ptest.Node, evil *p2ptest.Raw, heard *[]uint64) {
+	setup := func(s *p2ptest.Sim) (n *p2ptest.Node, evil *p2ptest.Raw, told *heard) {
 		n = s.NewNode()
 		n.Chain.Mine(10, "a", 1)
 		r := newRights(n)
 		r.barred[p2ptest.XOnly(p2ptest.Key(31))] = true
 		n.Start()
 		evil = s.DialRaw(9, n)
-		heard = hear(s.DialRaw(10, n), p2ptest.XOnly(p2ptest.Key(30)))
+		told = hear(s.DialRaw(10, n), p2ptest.XOnly(p2ptest.Key(30)))
 		hear(evil, [32]byte{})
-		return n, evil, heard
+		return n, evil, told
 	}
 	present := func(n *p2ptest.Node, i int, within time.Duration) bool {
 		return slices.Contains(n.P2P.Present(within), p2ptest.XOnly(p2ptest.Key(i)))
@@ -127,7 +142,7 @@ func TestPresenceHostile(t *testing.T) {
 	})
 	t.Run("replayed", func(t *testing.T) {
 		simulateSealed(t, 422, func(t *testing.T, s *p2ptest.Sim) {
-			n, evil, heard := setup(s)
+			n, evil, told := setup(s)
 			e := signed(s, p2ptest.Key(30), 5, 10)
 			tell(evil, e)
 			s.Await("present", time.Second, func() bool { return present(n, 30, 10*time.Second) })
@@ -140,19 +155,19 @@ func TestPresenceHostile(t *testing.T) {
 			if present(n, 30, 20*time.Second) {
 				t.Error("an old presence counts as a new one")
 			}
-			if len(*heard) != 1 || evil.Err() != nil {
-				t.Errorf("passed on %v; the peer was cut: %v", *heard, evil.Err())
+			if len(told.list()) != 1 || evil.Err() != nil {
+				t.Errorf("passed on %v; the peer was cut: %v", told.list(), evil.Err())
 			}
 		})
 	})
 	t.Run("too often", func(t *testing.T) {
 		simulateSealed(t, 423, func(t *testing.T, s *p2ptest.Sim) {
-			_, evil, heard := setup(s)
+			_, evil, told := setup(s)
 			for i := range uint64(100) { // in 20 s, twice the spacing
 				tell(evil, signed(s, p2ptest.Key(30), i+1, 10))
 				time.Sleep(200 * time.Millisecond)
 			}
-			if got := len(*heard); got < 2 || got > 3 {
+			if got := len(told.list()); got < 2 || got > 3 {
 				t.Errorf("%d presences of a node were passed on in 20 s", got)
 			}
 		})
@@ -173,13 +188,13 @@ func TestPresenceHostile(t *testing.T) {
 	})
 	t.Run("stale, and of a stranger", func(t *testing.T) {
 		simulateSealed(t, 425, func(t *testing.T, s *p2ptest.Sim) {
-			n, evil, heard := setup(s)
+			n, evil, told := setup(s)
 			n.Chain.Mine(20, "more", 1) // now at 30
 			tell(evil, signed(s, p2ptest.Key(30), 1, 13))
 			tell(evil, signed(s, p2ptest.Key(31), 1, 30))
 			time.Sleep(time.Second)
-			if present(n, 30, time.Minute) || present(n, 31, time.Minute) || len(*heard) > 0 || evil.Err() != nil {
-				t.Errorf("taken, passed on %v, or blamed: %v", *heard, evil.Err())
+			if present(n, 30, time.Minute) || present(n, 31, time.Minute) || len(told.list()) > 0 || evil.Err() != nil {
+				t.Errorf("taken, passed on %v, or blamed: %v", told.list(), evil.Err())
 			}
 			tell(evil, signed(s, p2ptest.Key(30), 1, 14))
 			s.Await("the oldest that counts", time.Second, func() bool { return present(n, 30, time.Minute) })
@@ -192,11 +207,11 @@ func TestPresenceNumbersGoUp(t *testing.T) {
 	simulateSealed(t, 426, func(t *testing.T, s *p2ptest.Sim) {
 		n := oneNode(s)
 		raw := s.DialRaw(9, n)
-		heard := hear(raw, n.XOnly())
-		s.Await("a presence", 11*time.Second, func() bool { return len(*heard) > 0 })
+		told := hear(raw, n.XOnly())
+		s.Await("a presence", 11*time.Second, func() bool { return len(told.list()) > 0 })
 		const later = 1 << 60
 		tell(raw, signed(s, n.Key, later, 10))
-		s.Await("a higher one", 21*time.Second, func() bool { return (*heard)[len(*heard)-1] > later })
+		s.Await("a higher one", 21*time.Second, func() bool { return slices.Max(told.list()) > later })
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func sealed(n *p2ptest.Node, blocks ...*consensus.Block) *message.Headers {
 func TestSealedSync(t *testing.T) {
 	simulateSealed(t, 300, func(t *testing.T, s *p2ptest.Sim) {
 		a, b, c := s.NewNode(), s.NewNode(), s.NewNode()
-		const height = 3500 // more than are held undecided
+		const height = 2600 // more than are held undecided
 		blocks := a.Chain.Mine(height, "a", 1)
 		b.Chain.Force(blocks...)
 		c.AddNodes = []string{a.URL(), b.URL()}
@@ -166,12 +167,16 @@ func TestVariants(t *testing.T) {
 		second := p2ptest.Variant(first)
 		child := p2ptest.MakeBlock(info(second, 3), "b", 1)
 		other := s.DialRaw(8, n)
+		var mu sync.Mutex // guards told and asked
 		var told []chainhash.Hash
+		asked := 0
 		go other.Next(func(m message.Message) bool {
 			switch m := m.(type) {
 			case *message.GetHeaders:
 				other.Tell(&message.Headers{})
 			case *message.Headers:
+				mu.Lock()
+				defer mu.Unlock()
 				for _, e := range m.Entries {
 					told = append(told, e.Header.BlockHash())
 				}
@@ -179,11 +184,12 @@ func TestVariants(t *testing.T) {
 			return false
 		})
 		raw := s.DialRaw(9, n)
-		asked := 0
 		blocks := []*consensus.Block{second, child}
 		go raw.Next(func(m message.Message) bool {
 			if m.Type() == message.TypeGetHeaders {
+				mu.Lock()
 				asked++
+				mu.Unlock()
 				raw.Tell(&message.Headers{})
 			}
 			if get, ok := m.(*message.GetData); ok {
@@ -195,12 +201,18 @@ func TestVariants(t *testing.T) {
 		})
 		raw.Tell(sealed(n, second))
 		time.Sleep(time.Minute)
+		mu.Lock()
 		if raw.Err() != nil || n.Chain.Best().Hash != first.Hash || len(told) > 0 || asked > 2 {
 			t.Fatalf("ended by %v, tip %v, %d headers told, asked %d times", raw.Err(), n.Chain.Best().Hash, len(told), asked)
 		}
+		mu.Unlock()
 		raw.Tell(sealed(n, second, child))
 		s.Await("the branch on the second variant", 5*time.Second, func() bool { return n.Chain.Best().Hash == child.Hash })
-		s.Await("it is passed on", 5*time.Second, func() bool { return len(told) > 0 && told[len(told)-1] == child.Hash })
+		s.Await("it is passed on", 5*time.Second, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(told) > 0 && told[len(told)-1] == child.Hash
+		})
 	})
 }
 
