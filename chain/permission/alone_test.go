@@ -20,6 +20,9 @@ func TestSetup(t *testing.T) {
 	w.do("alpha", w.addKey("beta", "b2", "admin", 0, forever), w.rename("gamma", "g"))
 	w.do("alpha", w.revoke("delta", "send,activate"))
 	w.do("india", w.removeKey("india", "i2")) // its own key
+	if _, _, there := w.s.ByIdentity(identity("i2")); there {
+		t.Error("a member did not remove its own key alone")
+	}
 	pendingOf := func(r record.Record) {
 		t.Helper()
 		w.do("alpha", r)

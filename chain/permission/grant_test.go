@@ -203,6 +203,27 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// Names and identities that change hands within a block go back to whom they
+// were, whatever the order of rows.
+func TestHandedOver(t *testing.T) {
+	w := newWorld(t, chainParams(three(t)...))
+	alpha, beta := w.id("alpha"), w.id("beta")
+	hand := func(from, to record.MemberID) {
+		away := record.RenameMember{Lapse: lapse, Salt: w.nextSalt(), Member: from, Name: fmt.Sprint("was-", w.h)}
+		m, _ := w.s.Member(from)
+		w.do("alpha beta gamma", away, record.RenameMember{Lapse: lapse, Salt: w.nextSalt(), Member: to, Name: m.Name})
+	}
+	hand(alpha, beta)
+	hand(beta, alpha)
+	key := func(from, to string) {
+		w.do("alpha beta", w.removeKey(from, "x"), w.addKey(to, "x", "send", 0, forever))
+	}
+	w.do("alpha beta", w.addKey("gamma", "x", "send", 0, forever))
+	other := w.s.member(beta).Name
+	key("gamma", other)
+	key(other, "gamma")
+}
+
 // An order other than that of the block is another history; within one
 // transaction records go by their outputs.
 func TestOrder(t *testing.T) {
