@@ -322,3 +322,41 @@ func TestError(t *testing.T) {
 		seen[c] = true
 	}
 }
+
+// On chains with members their records are no data that counts, and the
+// outputs by which they speak are no dust: as many as there are inputs and
+// records.
+func TestCheckFormOfRecords(t *testing.T) {
+	script := append([]byte{txscript.OP_RETURN, txscript.OP_PUSHDATA2, 0x08, 0x02}, append([]byte("CHR"), make([]byte, 517)...)...)
+	with := func(authority int, more ...*wire.TxOut) *consensus.Tx {
+		return plain(func(m *wire.MsgTx) {
+			m.AddTxOut(wire.NewTxOut(0, script))
+			for range authority {
+				m.AddTxOut(wire.NewTxOut(0, p2tr))
+			}
+			m.TxOut = append(m.TxOut, more...)
+		})
+	}
+	tests := []struct {
+		name    string
+		tx      *consensus.Tx
+		records bool
+		want    error
+	}{
+		{"a record", with(2), true, nil},
+		{"of a chain without members", with(0), false, CodeDataOutput},
+		{"too many outputs of amount 0", with(3), true, CodeDust},
+		{"of another kind", with(0, wire.NewTxOut(0, p2wpk)), true, CodeDust},
+		{"with an amount", with(0, wire.NewTxOut(1, p2tr)), true, CodeDust},
+		{"other data beside it", with(0, wire.NewTxOut(0, data(83))), true, nil},
+		{"too much other data beside it", with(0, wire.NewTxOut(0, data(84))), true, CodeDataOutput},
+		{"no record", plain(func(m *wire.MsgTx) { m.AddTxOut(wire.NewTxOut(0, p2tr)) }), true, CodeDust},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if err := CheckForm(test.tx, limits(), test.records); !errors.Is(err, test.want) {
+				t.Errorf("CheckForm: %v, want %v", err, test.want)
+			}
+		})
+	}
+}

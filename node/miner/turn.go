@@ -101,13 +101,13 @@ func (o *outlook) isolated(self record.MemberID, miners []record.MemberID) turn 
 		reason: fmt.Sprintf("isolated: nodes of %d of %d members that mine were seen lately, this one included; %d are needed", seen, len(miners), need)}
 }
 
-// wake puts members at the end that let their turns pass for two rounds, and
+// wake puts members at the end that let their turn pass more than once, and
 // most likely are gone: nobody should wait for them before every block. A
 // member that comes back counts itself as awake: it seals together with
 // whoever else thinks that it is his turn, and of the two blocks the lower
 // hash decides; until it succeeds.
 func (o *outlook) wake(self record.MemberID, turns seal.Turns, n int) seal.Turns {
-	patience := 2 * n // blocks
+	patience := n + 2 // blocks; a member that lives seals once in n
 	if len(o.sealers) < patience {
 		return turns
 	}
