@@ -116,7 +116,7 @@ func (c *Chain) addLocked(n *node) {
 	}
 	if n.seal != nil {
 		n.restarts = n.parent.restarts
-		if n.seal != nil && n.seal.restart {
+		if n.seal.restart {
 			n.restarts++
 		}
 	}

@@ -207,3 +207,15 @@ func (k *Key) signLeaf(tx *wire.MsgTx, i int, amount int64, hashes *txscript.TxS
 	path, err := control.ToBytes()
 	return wire.TxWitness{sig, k.inner, path}, err
 }
+
+// PayAndKeep returns a transaction that spends from, an output of key by, into
+// n outputs of key to of that amount each; by keeps the rest in one more.
+func PayAndKeep(by *Key, from Output, to *Key, n int, amount int64) *wire.MsgTx {
+	tx := wire.NewMsgTx(2)
+	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: from.OutPoint, Sequence: wire.MaxTxInSequenceNum})
+	for range n {
+		tx.AddTxOut(wire.NewTxOut(amount, to.Script()))
+	}
+	tx.AddTxOut(wire.NewTxOut(from.Amount-int64(n)*amount, by.Script()))
+	return Resign(tx, by, from)
+}
