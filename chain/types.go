@@ -58,6 +58,7 @@ type BlockInfo struct {
 	// may, since the permissions as of its parent are not known yet.
 	Sealed    bool
 	Sealer    record.MemberID
+	SealKey   [32]byte // x-only
 	Restart   bool
 	Undecided bool
 }

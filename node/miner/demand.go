@@ -2,7 +2,6 @@ package miner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -126,7 +125,7 @@ func (m *Miner) mayDemand() error {
 	o := m.outlook(next, next.Permissions, timeOf(next.MinTime))
 	o.present = nil
 	if t := o.decide(); t.state != StateMining {
-		return errors.New(t.reason)
+		return fmt.Errorf("%w: %s", ErrMayNot, t.reason)
 	}
 	return nil
 }

@@ -27,6 +27,19 @@ const sealFor = 10 * time.Second
 // miner has no key.
 var ErrNoKey = errors.New("blocks of this chain are sealed by members that may mine: this node has no miner key")
 
+// ErrMayNot is returned where blocks are asked for that the miner's key may
+// not seal now.
+var ErrMayNot = errors.New("this node may not seal the next block")
+
+// SealKey is the x-only public key in the seals of this miner; ok is false if
+// it has none.
+func (m *Miner) SealKey() (key [32]byte, ok bool) {
+	if m.cfg.Key == nil {
+		return key, false
+	}
+	return seal.KeyOf(m.cfg.Key), true
+}
+
 // sealed reports whether blocks of the chain carry seals.
 func (m *Miner) sealed() bool { return m.cfg.Params.Permissions.Restricts(params.PermMine) }
 

@@ -181,6 +181,14 @@ func checkCount(what string, n int) error {
 	return nil
 }
 
+// ParseCertificate reads what Script writes.
+func ParseCertificate(script []byte) (*Certificate, error) {
+	if kind, ok := claim(script); !ok || kind != typeRestart {
+		return nil, errors.New("not the script of a restart certificate")
+	}
+	return restartOf(wire.NewTxOut(0, script))
+}
+
 // restartOf reads an output that claims to be a certificate.
 func restartOf(out *wire.TxOut) (*Certificate, error) {
 	_, data := pushed(out.PkScript[1:])

@@ -264,3 +264,24 @@ func TestRestartTime(t *testing.T) {
 		})
 	}
 }
+
+func TestParseCertificate(t *testing.T) {
+	c := certificate(2, 1)
+	got, err := ParseCertificate(c.Script())
+	if diff := cmp.Diff(c, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	script := c.Script()
+	for name, bad := range map[string][]byte{
+		"nothing":      nil,
+		"no data":      {txscript.OP_RETURN},
+		"a seal":       Script([32]byte{}, [64]byte{}),
+		"cut":          script[:len(script)-1],
+		"more":         append(slices.Clone(script), 0),
+		"another push": append([]byte{txscript.OP_RETURN, txscript.OP_PUSHDATA4}, script[2:]...),
+	} {
+		if got, err := ParseCertificate(bad); err == nil {
+			t.Errorf("%s: read as %+v", name, got)
+		}
+	}
+}
