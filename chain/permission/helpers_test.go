@@ -315,7 +315,7 @@ func sameDerived(t testing.TB, a, b *State) {
 		}
 	}
 	for k, v := range a.identities.all() {
-		if got, _ := b.identities.get(k); got != v {
+		if got, ok := b.identities.get(k); !ok || !got.equal(v) || got != b.member(v.ID) {
 			t.Fatal("identities differ")
 		}
 	}

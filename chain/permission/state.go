@@ -31,7 +31,7 @@ type State struct {
 	// What follows is derived from the rows above.
 
 	names      table[nameKey, record.MemberID]
-	identities table[identityKey, record.MemberID]
+	identities table[identityKey, *Member]
 	edges      table[heightKey, int] // how many ranges begin or end at a height
 	mining     []*Member             // those that may mine some time, ascending by id
 	governing  []*Member             // those that may administer or activate some time, ascending by id
@@ -71,7 +71,7 @@ func empty(p *params.Params) *State {
 		done:       newTable[voteKey, *vote](seed),
 		lone:       newTable[memberKey, []uint32](seed),
 		names:      newTable[nameKey, record.MemberID](seed),
-		identities: newTable[identityKey, record.MemberID](seed),
+		identities: newTable[identityKey, *Member](seed),
 		edges:      newTable[heightKey, int](seed),
 		firstLapse: forever,
 	}
@@ -123,11 +123,10 @@ func (s *State) holder(script []byte) (*Member, *Key) {
 	if !ok {
 		return nil, nil
 	}
-	of, ok := s.identities.get(id)
+	m, ok := s.identities.get(id)
 	if !ok {
 		return nil, nil
 	}
-	m := s.member(of)
 	return m, m.key(script)
 }
 
@@ -164,7 +163,7 @@ func (s *State) forget(m *Member) {
 	}
 	for i := range m.Keys {
 		id, _ := identityOf(m.Keys[i].Identity)
-		if of, ok := s.identities.get(id); ok && of == m.ID {
+		if of, ok := s.identities.get(id); ok && of.ID == m.ID {
 			s.identities = s.identities.without(id)
 		}
 	}
@@ -176,7 +175,7 @@ func (s *State) remember(m *Member) {
 	s.names = s.names.set(name, m.ID)
 	for i := range m.Keys {
 		id, _ := identityOf(m.Keys[i].Identity)
-		s.identities = s.identities.set(id, m.ID)
+		s.identities = s.identities.set(id, m)
 	}
 	s.countEdges(m, +1)
 }
