@@ -137,8 +137,8 @@ func TestSnapshotCrash(t *testing.T) {
 		cache int64
 		every int
 	}{
-		{"flushed when told", 8 << 20, 2},
-		{"flushed at each block", 1, 7},
+		{"flushed when told", 8 << 20, 5},
+		{"flushed at each block", 1, 19},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &snapshotCrash{history: h, cache: tt.cache, want: muhash(t, h.x.Chain)}
