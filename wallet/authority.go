@@ -5,25 +5,14 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/btcsuite/btcd/wire/v2"
-
-	"github.com/charterchain/charter/chain/permission/record"
+	"github.com/charterchain/charter/chain/permission/packet"
 )
-
-// AuthorityCoin is an unspent P2TR output by which a key speaks in a
-// transaction with records. Amount is 0 for an authority output; a key
-// without one can speak by any other coin of its own.
-type AuthorityCoin struct {
-	OutPoint wire.OutPoint
-	Amount   Amount
-	Script   []byte
-}
 
 // AuthorityCoin returns the coin by which the wallet speaks for one of its
 // identities: an authority output if there is one, and one in a block before
 // one that waits. ok is false where the wallet has no coin at the script that
 // can be spent now.
-func (w *Wallet) AuthorityCoin(script []byte) (c AuthorityCoin, ok bool) {
+func (w *Wallet) AuthorityCoin(script []byte) (c packet.Coin, ok bool) {
 	list := slices.DeleteFunc(w.unspent(), func(u Unspent) bool {
 		return !bytes.Equal(u.Script, script) || !u.Standing.Spendable() && u.Amount > 0 || u.Standing == Immature
 	})
@@ -34,7 +23,7 @@ func (w *Wallet) AuthorityCoin(script []byte) (c AuthorityCoin, ok bool) {
 		return cmp.Or(cmp.Compare(a.Amount, b.Amount), cmp.Compare(b.Confirmations, a.Confirmations),
 			bytes.Compare(a.OutPoint.Hash[:], b.OutPoint.Hash[:]), cmp.Compare(a.OutPoint.Index, b.OutPoint.Index))
 	})
-	return AuthorityCoin{best.OutPoint, best.Amount, best.Script}, true
+	return packet.Coin{OutPoint: best.OutPoint, Amount: int64(best.Amount), Script: best.Script}, true
 }
 
 // Owns reports whether a script is that of an address which the wallet looks
@@ -48,16 +37,4 @@ func (w *Wallet) Owns(script []byte) bool {
 // is a member unless it chose another: it never changes.
 func (w *Wallet) FirstAddress() (string, error) {
 	return w.encode(w.book.script(keyPath{external, 0}))
-}
-
-// keyScripts lists the governing keys that records add: each gets an
-// authority output.
-func keyScripts(records []record.Record) [][]byte {
-	var list [][]byte
-	for _, r := range records {
-		if k, _, ok := record.Key(r); ok && k.Roles.Any(record.Governing) {
-			list = append(list, k.Identity)
-		}
-	}
-	return list
 }

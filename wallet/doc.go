@@ -49,9 +49,8 @@
 // On a chain with permissions an organisation is a member by addresses of its
 // wallet. Their outputs of amount 0, authority outputs, are known to the
 // wallet but are neither money nor shown as such: it spends them in
-// transactions with records only, and makes a new one for each (NewPacket).
-// Such a transaction is a Packet until it is sent; several wallets may have to
-// sign it, and its text form is a PSBT of version 0. A wallet signs nothing
+// transactions with records only, which make a new one for each (package
+// packet). Several wallets may have to sign such a transaction. A wallet signs nothing
 // but a Review, which says every record in words; it refuses what it cannot
 // read, and what would take money from it.
 //

@@ -3,7 +3,6 @@ package wallet
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/chain/permission/record"
 )
 
@@ -31,14 +31,14 @@ func revoke(perms record.Set) record.Record {
 }
 
 // other is somebody else's key with an authority coin.
-func other(t *testing.T) (*btcec.PrivateKey, AuthorityCoin) {
+func other(t *testing.T) (*btcec.PrivateKey, packet.Coin) {
 	t.Helper()
 	key, _ := btcec.PrivKeyFromBytes(bytes.Repeat([]byte{3}, 32))
 	script := record.KeyScript([32]byte(schnorr.SerializePubKey(key.PubKey())))
-	return key, AuthorityCoin{OutPoint: wire.OutPoint{Hash: chainhash.Hash{9}}, Script: script}
+	return key, packet.Coin{OutPoint: wire.OutPoint{Hash: chainhash.Hash{9}}, Script: script}
 }
 
-func (x *world) coinAt(index uint32) AuthorityCoin {
+func (x *world) coinAt(index uint32) packet.Coin {
 	x.t.Helper()
 	c, ok := x.w.AuthorityCoin(x.pay(0, index).PkScript)
 	if !ok {
@@ -47,9 +47,9 @@ func (x *world) coinAt(index uint32) AuthorityCoin {
 	return c
 }
 
-func (x *world) packet(records []record.Record, coins ...AuthorityCoin) *Packet {
+func (x *world) packet(records []record.Record, coins ...packet.Coin) *packet.Packet {
 	x.t.Helper()
-	p, err := NewPacket(records, coins)
+	p, err := packet.New(records, coins)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func (x *world) keys() *Keys {
 	return keys
 }
 
-func (x *world) signPacket(p *Packet) {
+func (x *world) signPacket(p *packet.Packet) {
 	x.t.Helper()
 	r, err := x.w.Review(p, nil)
 	if err == nil {
@@ -143,7 +143,7 @@ func TestAddedKeysGetAuthority(t *testing.T) {
 	}
 	add := record.AddKey{Lapse: 9, Member: card.Terms.Member, Identity: card.Terms.Identity, Roles: record.Manage, Range: terms.Range, Sig: card.RecordSig()}
 	x := founded(t)
-	for _, coins := range [][]AuthorityCoin{{x.coinAt(0)}, {x.coinAt(0), coin}} {
+	for _, coins := range [][]packet.Coin{{x.coinAt(0)}, {x.coinAt(0), coin}} {
 		p := x.packet([]record.Record{add}, coins...)
 		n := 0
 		for _, out := range p.Tx.TxOut {
@@ -164,28 +164,28 @@ func TestAddedKeysGetAuthority(t *testing.T) {
 // it would pay for it.
 func TestReviewRefuses(t *testing.T) {
 	x := founded(t)
-	good := func() *Packet { return x.packet([]record.Record{revoke(record.Send)}, x.coinAt(0)) }
+	good := func() *packet.Packet { return x.packet([]record.Record{revoke(record.Send)}, x.coinAt(0)) }
 	if _, err := x.w.Review(good(), nil); err != nil {
 		t.Fatal(err)
 	}
 	unknown := append([]byte{txscript.OP_RETURN, txscript.OP_DATA_6}, "CHR\x01\x7f\x00"...)
 	for name, c := range map[string]struct {
-		change func(p *Packet)
+		change func(p *packet.Packet)
 		want   string
 	}{
-		"an unknown record besides": {func(p *Packet) { p.Tx.AddTxOut(wire.NewTxOut(0, unknown)) }, "cannot read"},
-		"no record":                 {func(p *Packet) { p.Tx.TxOut = p.Tx.TxOut[1:] }, "no record"},
-		"a fee": {func(p *Packet) {
-			p.Coins[0] = AuthorityCoin{x.w.Unspent()[0].OutPoint, 5 * coin, p.Coins[0].Script}
+		"an unknown record besides": {func(p *packet.Packet) { p.Tx.AddTxOut(wire.NewTxOut(0, unknown)) }, "cannot read"},
+		"no record":                 {func(p *packet.Packet) { p.Tx.TxOut = p.Tx.TxOut[1:] }, "no record"},
+		"a fee": {func(p *packet.Packet) {
+			p.Coins[0] = packet.Coin{OutPoint: x.w.Unspent()[0].OutPoint, Amount: 5 * coin, Script: p.Coins[0].Script}
 			p.Tx.TxIn[0].PreviousOutPoint = p.Coins[0].OutPoint
 		}, "5.00000000"},
-		"a payment to others": {func(p *Packet) {
-			p.Coins[0] = AuthorityCoin{x.w.Unspent()[0].OutPoint, 5 * coin, p.Coins[0].Script}
+		"a payment to others": {func(p *packet.Packet) {
+			p.Coins[0] = packet.Coin{OutPoint: x.w.Unspent()[0].OutPoint, Amount: 5 * coin, Script: p.Coins[0].Script}
 			p.Tx.TxIn[0].PreviousOutPoint = p.Coins[0].OutPoint
 			p.Tx.TxOut[1].Value = 5*coin - 1
 			p.Tx.AddTxOut(wire.NewTxOut(1, foreign))
 		}, "0.00000001"},
-		"a wrong key signature": {func(p *Packet) {
+		"a wrong key signature": {func(p *packet.Packet) {
 			key, _ := other(t)
 			terms := record.KeyTerms{Member: record.MemberID{7}, Roles: record.Mine, Range: record.Range{Until: record.Forever}}
 			card, err := MakeCard(chainhash.Hash{1}, key, "", terms) // another chain's
@@ -198,11 +198,11 @@ func TestReviewRefuses(t *testing.T) {
 			}
 			p.Tx.AddTxOut(wire.NewTxOut(0, script))
 		}, "no block would take"},
-		"one coin twice": {func(p *Packet) {
+		"one coin twice": {func(p *packet.Packet) {
 			p.Tx.AddTxIn(p.Tx.TxIn[0])
 			p.Coins, p.Sigs = append(p.Coins, p.Coins[0]), append(p.Sigs, nil)
 		}, "twice"},
-		"more than there is": {func(p *Packet) { p.Tx.TxOut[1].Value = 1 }, "more than there is"},
+		"more than there is": {func(p *packet.Packet) { p.Tx.TxOut[1].Value = 1 }, "more than there is"},
 	} {
 		p := good()
 		c.change(p)
@@ -254,9 +254,9 @@ func TestPSBTOfTwoSigners(t *testing.T) {
 }
 
 // signAs signs an input by a key that is the identity as it stands.
-func signAs(t testing.TB, p *Packet, i int, key *btcec.PrivateKey) []byte {
+func signAs(t testing.TB, p *packet.Packet, i int, key *btcec.PrivateKey) []byte {
 	t.Helper()
-	hashes, fetcher := p.hashes()
+	hashes, fetcher := p.Hashes()
 	hash, err := txscript.CalcTaprootSignatureHash(hashes, txscript.SigHashDefault, p.Tx, i, fetcher)
 	if err != nil {
 		t.Fatal(err)
@@ -268,64 +268,20 @@ func signAs(t testing.TB, p *Packet, i int, key *btcec.PrivateKey) []byte {
 	return sig.Serialize()
 }
 
-func parse(t *testing.T, text string) *Packet {
+func parse(t *testing.T, text string) *packet.Packet {
 	t.Helper()
-	p, err := ParsePacket(text)
+	p, err := packet.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func reparse(t *testing.T, p *Packet) *Packet {
+func reparse(t *testing.T, p *packet.Packet) *packet.Packet {
 	t.Helper()
 	text, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return parse(t, text)
-}
-
-// FuzzParsePacket: whatever is read is written back to the same thing.
-func FuzzParsePacket(f *testing.F) {
-	key, public := btcec.PrivKeyFromBytes(bytes.Repeat([]byte{3}, 32))
-	script := record.KeyScript([32]byte(schnorr.SerializePubKey(public)))
-	p, err := NewPacket([]record.Record{revoke(record.Send)}, []AuthorityCoin{{Script: script}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, signed := range []bool{false, true} {
-		if signed {
-			p.Sigs[0] = signAs(f, p, 0, key)
-			p.extra = []psbtMap{{{[]byte{0xfc, 1}, []byte("kept")}}, nil, {{[]byte{0x02}, nil}}}
-		}
-		text, err := p.Encode()
-		if err != nil {
-			f.Fatal(err)
-		}
-		raw, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(raw)
-		f.Add(raw[:len(raw)-1])
-		f.Add(append(bytes.Clone(raw), 0))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		p, err := ParsePacket(base64.StdEncoding.EncodeToString(raw))
-		if err != nil {
-			return
-		}
-		text, err := p.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := ParsePacket(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if back, err := again.Encode(); err != nil || back != text || again.TxID() != p.TxID() {
-			t.Errorf("%x\nis written as %s\nand again as %s, %v", raw, text, back, err)
-		}
-	})
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/chain/permission/record"
 )
 
@@ -23,7 +22,7 @@ type Review struct {
 	Outputs []ReviewOutput // other than records
 	Fee     Amount
 
-	packet *Packet
+	packet *packet.Packet
 }
 
 // ReviewInput is a coin that is spent.
@@ -45,7 +44,7 @@ type ReviewOutput struct {
 // Review looks through a transaction before it is signed. namer gives the
 // present name of a member and may be nil. Refused is what holds no record,
 // what cannot be shown in words, and what would cost the wallet money.
-func (w *Wallet) Review(p *Packet, namer func(record.MemberID) string) (*Review, error) {
+func (w *Wallet) Review(p *packet.Packet, namer func(record.MemberID) string) (*Review, error) {
 	chain := w.cfg.Chain
 	if chain.Genesis == (chainhash.Hash{}) {
 		chain.Genesis = w.genesis
@@ -72,12 +71,12 @@ func (w *Wallet) Review(p *Packet, namer func(record.MemberID) string) (*Review,
 }
 
 // ReviewFor is Review without a wallet: nothing is anybody's own.
-func ReviewFor(chain Chain, p *Packet, namer func(record.MemberID) string) (*Review, error) {
+func ReviewFor(chain Chain, p *packet.Packet, namer func(record.MemberID) string) (*Review, error) {
 	return review(chain, p, namer, func([]byte) bool { return false })
 }
 
-func review(chain Chain, p *Packet, namer func(record.MemberID) string, owns func(script []byte) bool) (*Review, error) {
-	if err := checkPacket(p); err != nil {
+func review(chain Chain, p *packet.Packet, namer func(record.MemberID) string, owns func(script []byte) bool) (*Review, error) {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	records, err := p.Records()
@@ -96,8 +95,8 @@ func review(chain Chain, p *Packet, namer func(record.MemberID) string, owns fun
 		r.Records = append(r.Records, record.Describe(rec, namer, address))
 	}
 	for i, c := range p.Coins {
-		r.Inputs = append(r.Inputs, ReviewInput{address(c.Script), c.Amount, owns(c.Script), p.Sigs[i] != nil})
-		r.Fee += c.Amount
+		r.Inputs = append(r.Inputs, ReviewInput{address(c.Script), Amount(c.Amount), owns(c.Script), p.Sigs[i] != nil})
+		r.Fee += Amount(c.Amount)
 	}
 	for _, out := range p.Tx.TxOut {
 		r.Fee -= Amount(out.Value)
@@ -113,52 +112,21 @@ func review(chain Chain, p *Packet, namer func(record.MemberID) string, owns fun
 	return r, nil
 }
 
-// checkPacket makes sure that coins and inputs of a packet fit, and that no
-// sum of amounts can overflow.
-func checkPacket(p *Packet) error {
-	if len(p.Coins) != len(p.Tx.TxIn) || len(p.Sigs) != len(p.Tx.TxIn) || len(p.Tx.TxIn) == 0 {
-		return fmt.Errorf("%d inputs, but %d coins and %d signatures", len(p.Tx.TxIn), len(p.Coins), len(p.Sigs))
-	}
-	seen := make(map[wire.OutPoint]bool, len(p.Coins))
-	sum := Amount(0)
-	for i, in := range p.Tx.TxIn {
-		c := &p.Coins[i]
-		if _, ok := taprootKey(c.Script); !ok {
-			return fmt.Errorf("input %d spends no P2TR coin: it cannot speak for anybody", i)
-		}
-		if c.OutPoint != in.PreviousOutPoint || seen[c.OutPoint] {
-			return fmt.Errorf("input %d spends the coin %v twice, or another than it says", i, c.OutPoint)
-		}
-		seen[c.OutPoint] = true
-		if c.Amount < 0 || sum > math.MaxInt64-c.Amount {
-			return fmt.Errorf("input %d has the amount %d", i, int64(c.Amount))
-		}
-		sum += c.Amount
-	}
-	for i, out := range p.Tx.TxOut {
-		if out.Value < 0 || Amount(out.Value) > sum {
-			return fmt.Errorf("output %d has the amount %d, more than there is", i, out.Value)
-		}
-		sum -= Amount(out.Value)
-	}
-	return nil
-}
-
 // SignReviewed signs the inputs of a reviewed transaction that spend the
 // wallet's coins, and returns how many it signed; none is an error. What is
 // signed already stays.
 func (w *Wallet) SignReviewed(r *Review, keys *Keys) (int, error) {
 	p := r.packet
-	hashes, _ := p.hashes()
+	hashes, _ := p.Hashes()
 	signed := 0
 	for i, c := range p.Coins {
 		path, ok := w.book.find(c.Script)
 		if !ok || p.Sigs[i] != nil {
 			continue
 		}
-		sig, err := signInput(p.Tx, hashes, i, Unspent{Amount: c.Amount, Script: c.Script, path: path}, keys)
+		sig, err := signInput(p.Tx, hashes, i, Unspent{Amount: Amount(c.Amount), Script: c.Script, path: path}, keys)
 		if err == nil {
-			err = p.checkSig(i, sig)
+			err = p.CheckSig(i, sig)
 		}
 		if err != nil {
 			return signed, fmt.Errorf("sign input %d: %w", i, err)
@@ -174,7 +142,7 @@ func (w *Wallet) SignReviewed(r *Review, keys *Keys) (int, error) {
 
 // SendPacket hands a transaction with records to the node. Like a payment's,
 // what becomes of it is recorded where it concerns the wallet.
-func (w *Wallet) SendPacket(ctx context.Context, rpc RPC, p *Packet) error {
+func (w *Wallet) SendPacket(ctx context.Context, rpc RPC, p *packet.Packet) error {
 	tx, err := p.Final()
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/rpc/client"
 	"github.com/charterchain/charter/wallet"
@@ -148,11 +149,11 @@ func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC
 	if err != nil {
 		return err
 	}
-	coins := make([]wallet.AuthorityCoin, len(speakers))
+	coins := make([]packet.Coin, len(speakers))
 	for i := range speakers {
 		coins[i] = speakers[i].coin
 	}
-	p, err := wallet.NewPacket(records, coins)
+	p, err := packet.New(records, coins)
 	if err != nil {
 		return err
 	}

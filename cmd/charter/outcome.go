@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/rpc/client"
-	"github.com/charterchain/charter/wallet"
 )
 
 // outcome is what a command that changes members shows: of what it did, or
@@ -14,7 +14,7 @@ import (
 type outcome struct {
 	g       *governance
 	sim     *client.Simulation
-	packet  *wallet.Packet
+	packet  *packet.Packet
 	records []record.Record
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/rpc/client"
 	"github.com/charterchain/charter/wallet"
 )
@@ -36,7 +37,7 @@ need no node.`,
 	)
 }
 
-func (e *env) readPacket(path string) (*wallet.Packet, error) {
+func (e *env) readPacket(path string) (*packet.Packet, error) {
 	in := e.stdin
 	if path != "-" {
 		file, err := os.Open(path)
@@ -50,7 +51,7 @@ func (e *env) readPacket(path string) (*wallet.Packet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the PSBT: %w", err)
 	}
-	p, err := wallet.ParsePacket(string(text))
+	p, err := packet.Parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -58,7 +59,7 @@ func (e *env) readPacket(path string) (*wallet.Packet, error) {
 }
 
 // writePacket writes a PSBT that a command made.
-func (e *env) writePacket(p *wallet.Packet, path string, out *outcome) error {
+func (e *env) writePacket(p *packet.Packet, path string, out *outcome) error {
 	text, err := p.Encode()
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func packetText(r *roster, review *wallet.Review) string {
 }
 
 // reviewAs looks a packet through with a wallet, or with none.
-func reviewAs(w *wallet.Wallet, r *roster, p *wallet.Packet) (*wallet.Review, error) {
+func reviewAs(w *wallet.Wallet, r *roster, p *packet.Packet) (*wallet.Review, error) {
 	records, err := p.Records()
 	if err != nil {
 		return nil, err
@@ -138,7 +139,7 @@ func reviewAs(w *wallet.Wallet, r *roster, p *wallet.Packet) (*wallet.Review, er
 	return wallet.ReviewFor(wallet.ChainOf(r.chain), p, r.namer(records))
 }
 
-func (e *env) printPacketJSON(p *wallet.Packet, review *wallet.Review, sent bool) error {
+func (e *env) printPacketJSON(p *packet.Packet, review *wallet.Review, sent bool) error {
 	text, err := p.Encode()
 	if err != nil {
 		return err
@@ -219,7 +220,7 @@ type signing struct {
 	f   *walletFlags
 	w   *wallet.Wallet
 	r   *roster
-	p   *wallet.Packet
+	p   *packet.Packet
 	out string
 	yes bool
 }
@@ -248,7 +249,7 @@ func (e *env) signPacket(ctx context.Context, s signing) error {
 }
 
 // writeSigned writes a PSBT and says what became of it.
-func (e *env) writeSigned(p *wallet.Packet, path, said string) error {
+func (e *env) writeSigned(p *packet.Packet, path, said string) error {
 	text, err := p.Encode()
 	if err != nil {
 		return err
@@ -293,8 +294,8 @@ func newPSBTCombineCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func (e *env) combine(paths []string) (*wallet.Packet, error) {
-	var all *wallet.Packet
+func (e *env) combine(paths []string) (*packet.Packet, error) {
+	var all *packet.Packet
 	for _, path := range paths {
 		p, err := e.readPacket(path)
 		if err != nil {
@@ -340,7 +341,7 @@ func newPSBTSendCommand(e *env) *cobra.Command {
 
 // sendPacket hands a signed transaction to the node. No wallet takes part:
 // those that signed find it in the pool or in a block.
-func (e *env) sendPacket(ctx context.Context, r *roster, c *client.Client, p *wallet.Packet) error {
+func (e *env) sendPacket(ctx context.Context, r *roster, c *client.Client, p *packet.Packet) error {
 	review, err := reviewAs(nil, r, p)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/charterchain/charter/chain/permission/packet"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/rpc/client"
 	"github.com/charterchain/charter/wallet"
@@ -21,7 +22,7 @@ type speaker struct {
 	key    *client.Key
 	script []byte
 	own    bool // the wallet's
-	coin   wallet.AuthorityCoin
+	coin   packet.Coin
 }
 
 // speakers chooses who speaks for records: the members named, else the one
@@ -191,8 +192,8 @@ func (g *governance) findCoin(ctx context.Context, w *wallet.Wallet, s *speaker)
 	return fmt.Errorf("the key %s of %s has no coin to speak by, as far as the node knows", s.key.Address, s.member.Name)
 }
 
-func parseCoin(c *client.AuthorityCoin) (wallet.AuthorityCoin, error) {
-	var out wallet.AuthorityCoin
+func parseCoin(c *client.AuthorityCoin) (packet.Coin, error) {
+	var out packet.Coin
 	id, err := chainhash.NewHashFromStr(c.TxID)
 	if err != nil {
 		return out, fmt.Errorf("listauthority: %w", err)
@@ -201,7 +202,7 @@ func parseCoin(c *client.AuthorityCoin) (wallet.AuthorityCoin, error) {
 	if err != nil {
 		return out, fmt.Errorf("listauthority: %w", err)
 	}
-	return wallet.AuthorityCoin{OutPoint: wire.OutPoint{Hash: *id, Index: c.Vout}, Amount: wallet.Amount(c.AmountSats), Script: script}, nil
+	return packet.Coin{OutPoint: wire.OutPoint{Hash: *id, Index: c.Vout}, Amount: c.AmountSats, Script: script}, nil
 }
 
 // addresses lists those of the keys that speak.

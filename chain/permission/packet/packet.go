@@ -1,10 +1,11 @@
-package wallet
+package packet
 
 import (
 	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
@@ -20,18 +21,35 @@ import (
 // that are spent by key with the default signature hash, so that a signature
 // covers the transaction as a whole.
 type Packet struct {
-	Tx    *wire.MsgTx     // without witnesses
-	Coins []AuthorityCoin // what each input spends
-	Sigs  [][]byte        // 64 bytes for each input that is signed, else nil
+	Tx    *wire.MsgTx // without witnesses
+	Coins []Coin      // what each input spends
+	Sigs  [][]byte    // 64 bytes for each input that is signed, else nil
 
 	extra []psbtMap // what its PSBT holds besides: global, inputs, outputs
 }
 
-// NewPacket lays a transaction with records out. It spends coins, pays no
+// Coin is an unspent P2TR output by which a key speaks in a transaction with
+// records. Amount, in the smallest unit, is 0 for an authority output; a key
+// without one can speak by any other coin of its own.
+type Coin struct {
+	OutPoint wire.OutPoint
+	Amount   int64
+	Script   []byte
+}
+
+const (
+	txVersion = 2
+
+	// txSequence leaves locktime off and says that the transaction may be
+	// replaced (BIP125).
+	txSequence = wire.MaxTxInSequenceNum - 2
+)
+
+// New lays a transaction with records out. It spends coins, pays no
 // fee, and has as outputs the records in order, what the coins are worth
 // beyond 0, and authority outputs: one for each coin spent and one for each
 // governing key that a record adds. Coins at one script share them.
-func NewPacket(records []record.Record, coins []AuthorityCoin) (*Packet, error) {
+func New(records []record.Record, coins []Coin) (*Packet, error) {
 	if len(records) == 0 || len(records) > record.MaxPerTx {
 		return nil, fmt.Errorf("a transaction has 1 to %d records, not %d", record.MaxPerTx, len(records))
 	}
@@ -49,14 +67,14 @@ func NewPacket(records []record.Record, coins []AuthorityCoin) (*Packet, error) 
 	scripts := keyScripts(records)
 	for i := range coins {
 		c := &coins[i]
-		if _, ok := taprootKey(c.Script); !ok {
+		if _, ok := record.ScriptKey(c.Script); !ok {
 			return nil, fmt.Errorf("coin %v is not P2TR: it cannot speak for anybody", c.OutPoint)
 		}
 		in := wire.NewTxIn(&c.OutPoint, nil, nil)
 		in.Sequence = txSequence
 		p.Tx.AddTxIn(in)
 		if c.Amount > 0 {
-			p.Tx.AddTxOut(wire.NewTxOut(int64(c.Amount), c.Script))
+			p.Tx.AddTxOut(wire.NewTxOut(c.Amount, c.Script))
 		}
 		scripts = append(scripts, c.Script)
 	}
@@ -70,6 +88,37 @@ func NewPacket(records []record.Record, coins []AuthorityCoin) (*Packet, error) 
 
 // TxID is the hash by which the transaction will be known.
 func (p *Packet) TxID() chainhash.Hash { return p.Tx.TxHash() }
+
+// Check makes sure that coins and inputs fit, and that no sum of amounts can
+// overflow.
+func (p *Packet) Check() error {
+	if len(p.Coins) != len(p.Tx.TxIn) || len(p.Sigs) != len(p.Tx.TxIn) || len(p.Tx.TxIn) == 0 {
+		return fmt.Errorf("%d inputs, but %d coins and %d signatures", len(p.Tx.TxIn), len(p.Coins), len(p.Sigs))
+	}
+	seen := make(map[wire.OutPoint]bool, len(p.Coins))
+	sum := int64(0)
+	for i, in := range p.Tx.TxIn {
+		c := &p.Coins[i]
+		if _, ok := record.ScriptKey(c.Script); !ok {
+			return fmt.Errorf("input %d spends no P2TR coin: it cannot speak for anybody", i)
+		}
+		if c.OutPoint != in.PreviousOutPoint || seen[c.OutPoint] {
+			return fmt.Errorf("input %d spends the coin %v twice, or another than it says", i, c.OutPoint)
+		}
+		seen[c.OutPoint] = true
+		if c.Amount < 0 || sum > math.MaxInt64-c.Amount {
+			return fmt.Errorf("input %d has the amount %d", i, c.Amount)
+		}
+		sum += c.Amount
+	}
+	for i, out := range p.Tx.TxOut {
+		if out.Value < 0 || out.Value > sum {
+			return fmt.Errorf("output %d has the amount %d, more than there is", i, out.Value)
+		}
+		sum -= out.Value
+	}
+	return nil
+}
 
 // Complete reports whether all inputs are signed.
 func (p *Packet) Complete() bool {
@@ -101,24 +150,24 @@ func (p *Packet) Records() ([]record.Record, error) {
 	return list, nil
 }
 
-// hashes prepares what signatures are over.
-func (p *Packet) hashes() (*txscript.TxSigHashes, *txscript.MultiPrevOutFetcher) {
+// Hashes prepares what signatures are over.
+func (p *Packet) Hashes() (*txscript.TxSigHashes, *txscript.MultiPrevOutFetcher) {
 	outputs := make(map[wire.OutPoint]*wire.TxOut, len(p.Coins))
 	for i := range p.Coins {
-		outputs[p.Coins[i].OutPoint] = wire.NewTxOut(int64(p.Coins[i].Amount), p.Coins[i].Script)
+		outputs[p.Coins[i].OutPoint] = wire.NewTxOut(p.Coins[i].Amount, p.Coins[i].Script)
 	}
 	fetcher := txscript.NewMultiPrevOutFetcher(outputs)
 	return txscript.NewTxSigHashes(p.Tx, fetcher), fetcher
 }
 
-// checkSig reports whether a signature of one input fits.
-func (p *Packet) checkSig(i int, sig []byte) error {
-	hashes, fetcher := p.hashes()
+// CheckSig reports whether a signature of one input fits.
+func (p *Packet) CheckSig(i int, sig []byte) error {
+	hashes, fetcher := p.Hashes()
 	hash, err := txscript.CalcTaprootSignatureHash(hashes, txscript.SigHashDefault, p.Tx, i, fetcher)
 	if err != nil {
 		return fmt.Errorf("input %d: %w", i, err)
 	}
-	key, _ := taprootKey(p.Coins[i].Script)
+	key, _ := record.ScriptKey(p.Coins[i].Script)
 	pub, err := schnorr.ParsePubKey(key[:])
 	if err != nil {
 		return fmt.Errorf("input %d: %w", i, err)
@@ -145,7 +194,7 @@ func (p *Packet) Combine(other *Packet) error {
 		if sig == nil || sigs[i] != nil {
 			continue
 		}
-		if err := p.checkSig(i, sig); err != nil {
+		if err := p.CheckSig(i, sig); err != nil {
 			return err
 		}
 		sigs[i] = sig
@@ -165,9 +214,9 @@ func (p *Packet) Final() (*wire.MsgTx, error) {
 	for i, sig := range p.Sigs {
 		tx.TxIn[i].Witness = wire.TxWitness{sig}
 	}
-	hashes, fetcher := p.hashes()
+	hashes, fetcher := p.Hashes()
 	for i, c := range p.Coins {
-		vm, err := txscript.NewEngine(c.Script, tx, i, txscript.StandardVerifyFlags, nil, hashes, int64(c.Amount), fetcher)
+		vm, err := txscript.NewEngine(c.Script, tx, i, txscript.StandardVerifyFlags, nil, hashes, c.Amount, fetcher)
 		if err == nil {
 			err = vm.Execute()
 		}
@@ -189,4 +238,16 @@ func (p *Packet) FinalHex() (string, error) {
 		return "", fmt.Errorf("encode the transaction: %w", err)
 	}
 	return hex.EncodeToString(raw.Bytes()), nil
+}
+
+// keyScripts lists the governing keys that records add: each gets an
+// authority output.
+func keyScripts(records []record.Record) [][]byte {
+	var list [][]byte
+	for _, r := range records {
+		if k, _, ok := record.Key(r); ok && k.Roles.Any(record.Governing) {
+			list = append(list, k.Identity)
+		}
+	}
+	return list
 }

@@ -1,4 +1,4 @@
-package wallet
+package packet
 
 import (
 	"bytes"
@@ -14,20 +14,7 @@ import (
 	"github.com/charterchain/charter/chain/params/scan"
 )
 
-// A packet is written as a PSBT of version 0 (BIP174, with BIP371's fields of
-// P2TR inputs) in base64. After the magic come maps: a global one, one for each
-// input, one for each output. A map is pairs of key and value, each behind its
-// length as CompactSize, and a zero byte; the first byte of a key is its type.
-//
-//	map     type  key   value
-//	global  00    -     transaction without signatures and witnesses
-//	global  fb    -     version, uint32 little-endian: 0 or left out
-//	input   01    -     amount (int64 little-endian), length, script
-//	input   03    -     signature hash, uint32 little-endian: 0 or left out
-//	input   08    -     final witness: one signature (read only)
-//	input   13    -     BIP340 signature for the key path, 64 bytes
-//
-// Other pairs are kept as they are.
+// PSBTs of version 0 (BIP174, BIP371); doc.go has the format.
 const (
 	psbtMagic = "psbt\xff"
 
@@ -117,16 +104,16 @@ func appendSize(out []byte, n int) []byte {
 	return binary.LittleEndian.AppendUint32(append(out, 0xfe), uint32(n))
 }
 
-// ParsePacket reads a PSBT in base64. Signatures in it are checked.
-func ParsePacket(text string) (*Packet, error) {
-	p, err := parsePacket(text)
+// Parse reads a PSBT in base64. Signatures in it are checked.
+func Parse(text string) (*Packet, error) {
+	p, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("PSBT: %w", err)
 	}
 	return p, nil
 }
 
-func parsePacket(text string) (*Packet, error) {
+func parse(text string) (*Packet, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > base64.StdEncoding.EncodedLen(maxPSBT) {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxPSBT)
@@ -166,14 +153,14 @@ func parsePacket(text string) (*Packet, error) {
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("%d bytes are left over behind it", len(rest))
 	}
-	if err := checkPacket(p); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	for i, sig := range p.Sigs {
 		if sig == nil {
 			continue
 		}
-		if err := p.checkSig(i, sig); err != nil {
+		if err := p.CheckSig(i, sig); err != nil {
 			return nil, err
 		}
 	}
@@ -218,9 +205,9 @@ func (p *Packet) readInput(i int, m psbtMap) error {
 	if err != nil || n != uint64(len(utxo)-amount-size) {
 		return errors.New("the script of its coin is cut off or too long")
 	}
-	p.Coins = append(p.Coins, AuthorityCoin{
+	p.Coins = append(p.Coins, Coin{
 		OutPoint: p.Tx.TxIn[i].PreviousOutPoint,
-		Amount:   Amount(binary.LittleEndian.Uint64(utxo)),
+		Amount:   int64(binary.LittleEndian.Uint64(utxo)),
 		Script:   utxo[amount+size:],
 	})
 	sig, err := inputSig(m)
