@@ -71,15 +71,6 @@ func TestRenderedChainsAreTheSame(t *testing.T) {
 	}
 }
 
-func TestWhichChainsThisVersionRuns(t *testing.T) {
-	for _, name := range Chains() {
-		err := load(t, name).Unsupported()
-		if refused := err != nil; refused != (name == "consortium") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestUnknownChain(t *testing.T) {
 	for _, name := range []string{"", "nowhere", "../configs", "dev.toml"} {
 		if _, ok := Chain(name); ok {

@@ -99,9 +99,6 @@ func New(ctx context.Context, opts Options) (_ *Node, err error) {
 			err = errors.Join(repairable(err), n.Close())
 		}
 	}()
-	if err := opts.Params.Unsupported(); err != nil {
-		return nil, err
-	}
 	if err := makeDir(opts.Dir); err != nil {
 		return nil, err
 	}
@@ -233,6 +230,7 @@ func (n *Node) openChain(ctx context.Context) error {
 		Metrics:    chain.NewMetrics(n.registry),
 		CacheBytes: coins,
 
+		SettleDepth:  int32(n.opts.Config.SettleDepth),
 		CatchUpLater: true,
 		Prune:        n.opts.Config.Prune > 0,
 		PruneTarget:  n.pruneTarget(),
@@ -265,42 +263,6 @@ func (n *Node) openPool(context.Context) error {
 	})
 	n.chain.Subscribe(n.pool.HandleEvent)
 	return nil
-}
-
-func (n *Node) openMiner(context.Context) error {
-	var payout []byte
-	if n.opts.Config.Mine {
-		script, err := n.opts.Params.Address.Decode(n.opts.Config.MineAddress)
-		if err != nil {
-			return fmt.Errorf("mine-address: %w", err)
-		}
-		payout = script
-	}
-	var extra [8]byte
-	if _, err := io.ReadFull(n.opts.Random, extra[:]); err != nil {
-		return fmt.Errorf("draw an extra nonce: %w", err)
-	}
-	n.miner = miner.New(miner.Config{
-		Chain:        n.chain,
-		Pool:         n.pool,
-		Params:       n.opts.Params,
-		Now:          n.opts.Now,
-		PayoutScript: payout,
-		Threads:      n.opts.Config.MineThreads,
-		BlockTime:    n.opts.BlockTime,
-		ExtraNonce:   bigEndian(extra),
-		Hold:         n.hold,
-		Log:          n.opts.Log,
-		Metrics:      miner.NewMetrics(n.registry),
-	})
-	return nil
-}
-
-func bigEndian(b [8]byte) (v uint64) {
-	for _, x := range b {
-		v = v<<8 | uint64(x)
-	}
-	return v
 }
 
 // listenAddrs are the addresses for peers.

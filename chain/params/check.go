@@ -1,7 +1,6 @@
 package params
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -173,18 +172,4 @@ func goodHostPort(s string) bool {
 		n = 10*n + int(c-'0')
 	}
 	return n > 0 && n <= 65535
-}
-
-// Unsupported reports what the chain file asks for that this version of the
-// software does not know how to enforce. A node must not run such a chain:
-// it would take blocks for valid that are not.
-func (p *Params) Unsupported() error {
-	var errs []error
-	if p.Permissions.Enabled {
-		errs = append(errs, errors.New("permissions.enabled = true is not supported by this version"))
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("chain %s: %w", p.Name, errors.Join(errs...))
 }

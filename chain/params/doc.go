@@ -8,11 +8,8 @@
 //
 // The package refuses a file as a whole, with all its faults at once
 // (FileError): unknown keys, values out of range, and keys that do not fit
-// together. It touches no clock, disk or network. It checks a file
-// completely, also where it asks for rules that this version of the
-// software cannot enforce; Params.Unsupported names those, and a node must
-// not start on them. Package scan, below this one, checks encoded
-// transactions and blocks from outside.
+// together. It touches no clock, disk or network. Package scan, below this
+// one, checks encoded transactions and blocks from outside.
 //
 // # Keys
 //

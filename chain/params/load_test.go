@@ -48,9 +48,6 @@ func TestMinimalFile(t *testing.T) {
 	if p.Permissions.Enabled || p.Deployments != (Deployments{BIP54: Never}) || p.Subsidy != (Subsidy{50_0000_0000, 210_000, 100}) {
 		t.Errorf("%+v", p)
 	}
-	if err := p.Unsupported(); err != nil {
-		t.Error(err)
-	}
 }
 
 // The defaults of format 1 are part of every chain: this hash never changes.
@@ -310,17 +307,6 @@ func TestSeeds(t *testing.T) {
 				t.Errorf("faults %v; want %q", list, tt.says)
 			}
 		})
-	}
-}
-
-func TestUnsupported(t *testing.T) {
-	p := mustLoad(t, minimal+"deployments.bip54 = 0\n")
-	if err := p.Unsupported(); err != nil {
-		t.Errorf("bip54 at a height: %v", err)
-	}
-	p.Permissions.Enabled = true
-	if err := p.Unsupported(); err == nil || !strings.Contains(err.Error(), "permissions.enabled") {
-		t.Errorf("%v", err)
 	}
 }
 

@@ -112,9 +112,6 @@ func TestNewOpen(t *testing.T) {
 	if least := int64(21_000_000_0000_0000 + 1_000_000_0000_0000 - 210_000*50); p.Limits.MaxMoney < least {
 		t.Errorf("max_money %d", p.Limits.MaxMoney)
 	}
-	if err := p.Unsupported(); err != nil {
-		t.Error(err)
-	}
 	q := mustLoad(t, string(Render(p)))
 	if q.GenesisHash != p.GenesisHash || q.RulesHash != p.RulesHash {
 		t.Error("the file is another chain")

@@ -33,6 +33,9 @@ type Config struct {
 	Mine        bool
 	MineThreads int
 	MineAddress string
+	MineEmpty   bool
+	MinerKey    string // file; "": miner.key in the chain's folder
+	SettleDepth int    // blocks; 0: the chain file's
 
 	TxIndex     bool // transactions by id
 	AddrIndex   bool // history and coins of addresses
@@ -92,7 +95,10 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 
 	fs.BoolVar(&c.Mine, "mine", false, "mine blocks on the CPU")
 	fs.IntVar(&c.MineThreads, "mine-threads", 1, "threads that mine")
-	fs.StringVar(&c.MineAddress, "mine-address", "", "address that mined blocks pay to")
+	fs.StringVar(&c.MineAddress, "mine-address", "", "address that mined blocks pay to; where mining is restricted it may be left out: then they claim nothing")
+	fs.BoolVar(&c.MineEmpty, "mine-empty", true, "mine also when no transaction waits; false: rest once everything in the chain is safe (restricted mining only)")
+	fs.StringVar(&c.MinerKey, "miner-key", "", "file with the key that seals blocks where mining is restricted (default miner.key in the chain's folder; charter key new makes one)")
+	fs.IntVar(&c.SettleDepth, "settle-depth", 0, "confirmations after which this node never leaves its branch by itself, on chains with restricted mining; 0: the chain file's default")
 
 	fs.BoolVar(&c.TxIndex, "txindex", false, "keep an index of all transactions, for getrawtransaction")
 	fs.BoolVar(&c.AddrIndex, "addrindex", false, "keep an index of addresses: balance, history, unspent outputs")
@@ -161,11 +167,9 @@ func (c *Config) Validate() error {
 	if c.NoListen && len(c.Listen) > 0 {
 		bad("no-listen", c.NoListen, "--no-listen and --listen exclude each other")
 	}
-	if c.Mine && c.MineAddress == "" {
-		bad("mine-address", c.MineAddress, "--mine needs an address to pay to; `charter wallet address` prints one")
-	}
 	c.validatePrune(bad)
 	between("mine-threads", c.MineThreads, 1, 1024)
+	between("settle-depth", c.SettleDepth, 0, 1_000_000)
 	between("dbcache", c.DBCache, 4, 1<<20)
 	between("par", c.Par, 0, 1024)
 	between("block-file-size", c.BlockFileSize, 0, 128<<20)

@@ -87,7 +87,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"port", []string{"--chain", "x", "--listen", "h:70000"}, nil, "", []string{"listen", "65535"}},
 		{"profiler in the open", []string{"--chain", "x", "--pprof", "0.0.0.0:1"}, nil, "", []string{"pprof", "loopback"}},
 		{"user without password", []string{"--chain", "x", "--rpcuser", "u"}, nil, "", []string{"rpcuser", "go together"}},
-		{"mine to nobody", []string{"--chain", "x", "--mine"}, nil, "", []string{"mine-address"}},
+		{"settled too late", []string{"--chain", "x", "--settle-depth", "1000001"}, nil, "", []string{"settle-depth"}},
 		{"pruned to too little", []string{"--chain", "x", "--prune", "549"}, nil, "", []string{"prune", "550"}},
 		{"small files", []string{"--chain", "x", "--block-file-size", "1000", "--prune", "-1"}, nil, "", []string{"prune"}},
 		{"pruned and indexed", []string{"--chain", "x", "--prune", "550", "--txindex", "--addrindex"}, nil, "", []string{"txindex", "addrindex", "exclude"}},
