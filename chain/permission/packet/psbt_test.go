@@ -118,6 +118,7 @@ func TestParseFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	sig, utxo := []byte{1, psbtTapKeySig, 64}, []byte{1, psbtWitnessUTXO, 43}
+	coin := append(bytes.Clone(utxo), make([]byte, 8)...) // of amount 0
 	for name, c := range map[string]struct {
 		old, new []byte
 		want     string
@@ -127,8 +128,8 @@ func TestParseFaults(t *testing.T) {
 		"signature hash":      {sig, append([]byte{1, psbtSigHash, 4, 1, 0, 0, 0}, sig...), "signature hash"},
 		"signature":           {append(bytes.Clone(sig), raw[bytes.Index(raw, sig)+3]), append(bytes.Clone(sig), raw[bytes.Index(raw, sig)+3]^1), "does not fit"},
 		"no coin":             {utxo, []byte{1, 0x77, 43}, "witness UTXO"},
-		"coin that is no key": {[]byte{34, 0x51, 32}, []byte{34, 0x52, 32}, "no P2TR"},
-		"negative amount":     {append(bytes.Clone(utxo), make([]byte, 8)...), append(bytes.Clone(utxo), bytes.Repeat([]byte{0xff}, 8)...), "amount"},
+		"coin that is no key": {append(bytes.Clone(coin), 34, 0x51), append(bytes.Clone(coin), 34, 0x52), "no P2TR"},
+		"negative amount":     {coin, append(bytes.Clone(utxo), bytes.Repeat([]byte{0xff}, 8)...), "amount"},
 		"a key twice":         {sig, append(append([]byte{1, 0x77, 0}, 1, 0x77, 0), sig...), "twice"},
 		"no transaction":      {[]byte{0xff, 1, 0}, []byte{0xff, 1, 9}, "no transaction"},
 	} {
