@@ -121,13 +121,12 @@ func (im *Importer) frame(ctx context.Context, src *ImportSource, in *frameReade
 	im.c.mu.RLock()
 	known, parent := im.c.index[hash], im.c.index[header.PrevBlock]
 	have := known != nil && known.status&statusData != 0
-	spare := im.c.spares.has(header.PrevBlock)
 	im.c.mu.RUnlock()
 	switch {
 	case have:
 		im.progress.Known++
 		return in.skip(fr)
-	case known == nil && parent == nil && !spare:
+	case known == nil && parent == nil && !im.c.canBuildOn(header.PrevBlock):
 		if err := consensus.CheckHeader(&header, im.c.p); err != nil {
 			im.refused(hash, err)
 			return in.skip(fr)
@@ -179,7 +178,7 @@ func (im *Importer) accept(ctx context.Context, hash chainhash.Hash, raw []byte)
 		if len(children) == 0 {
 			continue
 		}
-		if _, ok := im.c.Lookup(done[0]); !ok {
+		if !im.c.canBuildOn(done[0]) {
 			continue // not even its header is good
 		}
 		delete(im.waiting, done[0])

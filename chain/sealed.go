@@ -133,7 +133,6 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 			return err
 		}
 		n.seal.member, n.seal.cert = member, nil
-		c.seeDouble(n)
 	} else {
 		n.status |= statusUndecided
 		if err := c.roomFor(n, offer.body != nil); err != nil {
@@ -152,6 +151,7 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 	if offer.body == nil {
 		c.count(n)
 	}
+	c.seeDouble(n)
 	return nil
 }
 

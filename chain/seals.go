@@ -32,6 +32,9 @@ func (c *Chain) DoubleSeals() []DoubleSeal {
 // seeDouble lists n if its member sealed another block on its parent. change
 // held.
 func (c *Chain) seeDouble(n *node) {
+	if n.undecided() {
+		return
+	}
 	for s := n.parent.child; s != nil; s = s.sibling {
 		if s == n || s.undecided() || s.seal.member != n.seal.member || s.seal.variant == n.seal.variant {
 			continue
@@ -135,7 +138,7 @@ func (c *Chain) SealProof(hash chainhash.Hash) (*seal.Proof, error) {
 	return c.noteProof(b), nil
 }
 
-// noteProof remembers the proof of b: its header is about to be asked for.
+// noteProof makes the proof of b and remembers it.
 func (c *Chain) noteProof(b *consensus.Block) *seal.Proof {
 	proof := seal.ProofOf(b)
 	// Of its own memory: the block is let go of.

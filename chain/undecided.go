@@ -226,10 +226,19 @@ func (c *Chain) keepSpare(hash chainhash.Hash) *node {
 		return nil
 	}
 	c.count(n)
+	c.seeDouble(n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keepHeaderLocked(n)
 	return n
+}
+
+// canBuildOn reports whether a block on top of that one need not wait for it:
+// it is in the index, or would be then.
+func (c *Chain) canBuildOn(hash chainhash.Hash) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.index[hash] != nil || c.spares.has(hash)
 }
 
 // adoptVariant accepts the body of b's parent, if that is a second variant that
