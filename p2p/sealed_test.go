@@ -190,7 +190,7 @@ func TestVariants(t *testing.T) {
 				mu.Lock()
 				asked++
 				mu.Unlock()
-				raw.Tell(&message.Headers{})
+				raw.Tell(sealed(n, second)) // as one does that follows it
 			}
 			if get, ok := m.(*message.GetData); ok {
 				for _, it := range get.Items {
@@ -200,7 +200,7 @@ func TestVariants(t *testing.T) {
 			return false
 		})
 		raw.Tell(sealed(n, second))
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		mu.Lock()
 		if raw.Err() != nil || n.Chain.Best().Hash != first.Hash || len(told) > 0 || asked > 2 {
 			t.Fatalf("ended by %v, tip %v, %d headers told, asked %d times", raw.Err(), n.Chain.Best().Hash, len(told), asked)
@@ -253,6 +253,10 @@ func TestRestartHasLessWork(t *testing.T) {
 			c.Chain.Mine(1, "new", 1)
 			s.AwaitTip(5*time.Second, c, nodes...)
 		}
+		// And once more within sessions that know of a heavier branch.
+		at, _ := c.Chain.Ancestor(c.Chain.Best().Hash, 12)
+		c.Chain.Force(p2ptest.MakeBlock(at, "newer", p2ptest.RestartVersion))
+		s.AwaitTip(20*time.Second, c, nodes...)
 	})
 }
 
