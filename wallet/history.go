@@ -18,6 +18,7 @@ const (
 	KindSent     Kind = "sent"     // to others
 	KindSelf     Kind = "self"     // from the wallet to itself
 	KindMixed    Kind = "mixed"    // paid for by the wallet and by others together
+	KindRecords  Kind = "records"  // changes members, or gives the wallet an authority output
 )
 
 // Entry is a transaction as its owner sees it.
@@ -68,6 +69,8 @@ func (w *Wallet) entry(r *tracked) Entry {
 		e.Kind, e.Amount, e.Addresses = KindGenesis, got, mine
 	case isCoinbase(r.msg):
 		e.Kind, e.Amount, e.Addresses = KindMined, got, mine
+	case holdsRecords(r.msg):
+		e.Kind, e.Amount = KindRecords, got-debit
 	case debit == 0 && !all:
 		e.Kind, e.Amount, e.Addresses = KindReceived, got, mine
 	case !all:

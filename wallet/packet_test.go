@@ -113,6 +113,35 @@ func TestAuthorityOutputsAreNoMoney(t *testing.T) {
 	}
 }
 
+// A transaction with records that the node refuses for good gives its coin back
+// to speak by: a vote that lapsed must not silence its voter.
+func TestRefusedRecordsAreForgotten(t *testing.T) {
+	x := founded(t)
+	before := x.coinAt(0)
+	p := x.packet([]record.Record{revoke(record.Send)}, before)
+	x.signPacket(p)
+	if err := x.w.SendPacket(context.Background(), x.node, p); err != nil {
+		t.Fatal(err)
+	}
+	if h := x.w.History(); h[len(h)-1].Kind != KindRecords || h[len(h)-1].Amount != 0 {
+		t.Errorf("history: %+v", h[len(h)-1])
+	}
+	x.node.Drop()
+	x.node.OnCall = func(method string) error {
+		if method == "sendrawtransaction" {
+			return refuse(codeRejected, "bad-lapse")
+		}
+		return nil
+	}
+	res := x.sync()
+	if len(res.Dropped) != 1 || res.Dropped[0].TxID != p.TxID() || len(res.Refused) != 0 {
+		t.Errorf("dropped %v, refused %v", res.Dropped, res.Refused)
+	}
+	if after := x.coinAt(0); after.OutPoint != before.OutPoint {
+		t.Errorf("speaks by %v, not %v", after.OutPoint, before.OutPoint)
+	}
+}
+
 // Without an authority output a key speaks by other coins, whose worth goes
 // back to it.
 func TestSpeakByMoney(t *testing.T) {

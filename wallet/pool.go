@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/permission/record"
 )
 
 // maxPool is how many waiting transactions are fetched in one Sync.
@@ -82,13 +85,16 @@ func (w *Wallet) applyPool(txs []*wire.MsgTx) error {
 
 // settleLost decides about pending transactions that the pool does not
 // hold. Others' payments to the wallet leave. Own payments are offered to
-// the node again, and leave if their coins are spent otherwise.
+// the node again, and leave if their coins are spent otherwise. Own
+// transactions with records leave if the node refuses them for any reason:
+// they cost nothing, what they ask for may be decided or lapsed, and the key
+// has to be able to speak again by the same coin.
 func (w *Wallet) settleLost(ctx context.Context, n node, ids []chainhash.Hash, res *SyncResult) error {
 	waiting := make(map[chainhash.Hash]bool, len(ids))
 	for _, id := range ids {
 		waiting[id] = true
 	}
-	res.Refused = nil
+	res.Refused, res.Dropped = nil, nil
 	for _, r := range w.ledger.sorted() {
 		if r.height != pending || waiting[r.id] || w.ledger.records[r.id] == nil {
 			continue
@@ -107,11 +113,19 @@ func (w *Wallet) settleLost(ctx context.Context, n node, ids []chainhash.Hash, r
 			return errMoved
 		case coinsGone(refusal):
 			w.ledger.remove(r.id)
+		case holdsRecords(r.msg):
+			w.ledger.remove(r.id)
+			res.Dropped = append(res.Dropped, Refusal{r.id, refusal.Message})
 		default:
 			res.Refused = append(res.Refused, Refusal{r.id, refusal.Message})
 		}
 	}
 	return nil
+}
+
+// holdsRecords reports whether a transaction changes members.
+func holdsRecords(tx *wire.MsgTx) bool {
+	return slices.ContainsFunc(tx.TxOut, func(out *wire.TxOut) bool { return record.Claims(out.PkScript) })
 }
 
 // coinsGone reports whether a node refused a transaction because something

@@ -38,9 +38,13 @@ type SyncResult struct {
 	// Refused lists own payments that are in no block and that the node
 	// does not take back into its pool, with its reason.
 	Refused []Refusal
+
+	// Dropped lists own transactions with records that the node does not
+	// take back: the wallet has forgotten them.
+	Dropped []Refusal
 }
 
-// Refusal is an own payment that waits outside the pool.
+// Refusal is an own transaction that the node refuses.
 type Refusal struct {
 	TxID   chainhash.Hash
 	Reason string

@@ -144,6 +144,9 @@ func (e *env) sync(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC) error 
 	for _, r := range res.Refused {
 		fmt.Fprintf(e.stderr, "Payment %v waits outside the node's pool: %s.\n", r.TxID, r.Reason)
 	}
+	for _, r := range res.Dropped {
+		fmt.Fprintf(e.stderr, "Transaction %v, which changes members, is forgotten: the node refuses it (%s). Run its command again if it is still wanted.\n", r.TxID, r.Reason)
+	}
 	return nil
 }
 
