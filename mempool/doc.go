@@ -32,6 +32,32 @@
 // still fit. They are judged as at first, but for fee, and their scripts are
 // not run again where they were checked under at least the same flags.
 //
+// # Members and permissions
+//
+// On chains with permissions the pool judges by the state that will judge the
+// next block (chain.NextBlock.Permissions). What only the present state
+// forbids is a *policy.Error whose code is the rule's name and that wraps the
+// rule: a peer that is a block ahead or behind has done nothing wrong. Only the
+// form of records and the signatures inside them can be wrong for ever.
+//
+// Transactions with records are also tried in an empty block, after what they
+// depend on, so that one which could never take effect is refused. If a member
+// speaks in them they need no fee, up to 100,000 weight units; their records
+// do not count as data and their authority outputs, as many as there are
+// inputs and records, are no dust. A full pool lets go of them last. Each
+// member can have 16 of them waiting.
+//
+// After each block records are tried again, and after one that changed
+// permissions everything is judged again; what is not allowed any more leaves
+// with its descendants (ReasonPermission).
+//
+// A quarter of each block is kept for transactions in which members speak,
+// one of each member in turn; more of them compete by fee, and what they leave
+// is for all. They are tried in the order of the block: one that fails after
+// others stays out, with all that depends on it, and is judged again when the
+// block is there. The coinbase pays only who may receive, else it claims
+// nothing, and has room for the seal ([Template.Seal]).
+//
 // # Locks
 //
 // Chain change lock, then the pool's event lock (order of subscribers'
@@ -49,6 +75,7 @@
 //   - time in the pool: Config.Policy.MempoolExpiry
 //   - relatives: 25 transactions and 101,000 virtual bytes, of ancestors and
 //     of descendants, each with the transaction itself
+//   - records: 16 transactions with records that wait, per member that speaks
 //   - orphans (transactions whose inputs are unknown): 100 in all, 4 MiB in
 //     all, 25 a peer, 100 kB each, 20 minutes
 //
