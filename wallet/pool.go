@@ -40,8 +40,40 @@ func (w *Wallet) syncPool(ctx context.Context, n node, res *SyncResult) error {
 	if err := w.applyPool(txs); err != nil {
 		return err
 	}
-	return w.settleLost(ctx, n, ids, res)
+	if err := w.settleLost(ctx, n, ids, res); err != nil {
+		return err
+	}
+	w.noteWaiting(txs)
+	return nil
 }
+
+// noteWaiting remembers the records in the pool: those of txs, which the
+// wallet did not know before, and of its own transactions.
+func (w *Wallet) noteWaiting(txs []*wire.MsgTx) {
+	known := make(map[chainhash.Hash]bool, len(txs))
+	for _, tx := range txs {
+		known[tx.TxHash()] = true
+	}
+	for _, r := range w.ledger.sorted() {
+		if r.height == pending && !known[r.id] {
+			txs = append(txs, r.msg)
+		}
+	}
+	w.waiting = nil
+	for _, tx := range txs {
+		list, err := record.FromTx(tx)
+		if err != nil {
+			continue // no node keeps such a transaction
+		}
+		for _, r := range list {
+			w.waiting = append(w.waiting, r.Record)
+		}
+	}
+}
+
+// Waiting lists the records of transactions that waited for a block when the
+// wallet last followed the chain.
+func (w *Wallet) Waiting() []record.Record { return w.waiting }
 
 // fetchPool fetches the transactions that are not known yet.
 func (w *Wallet) fetchPool(ctx context.Context, n node, ids []chainhash.Hash, res *SyncResult) ([]*wire.MsgTx, error) {

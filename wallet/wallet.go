@@ -13,6 +13,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/wallet/keystore"
 )
 
@@ -73,6 +74,7 @@ type Wallet struct {
 	book     *addressBook
 	ledger   *ledger
 	marks    []blockMark       // empty until the first sync
+	waiting  []record.Record   // in the pool, as of the last sync
 	saved    [sha256.Size]byte // of the state file as last written
 }
 

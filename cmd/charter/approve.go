@@ -54,7 +54,7 @@ func (g *governance) pendingRecord(ctx context.Context, id string) (record.Recor
 	}
 	switch {
 	case len(found) == 0:
-		return nil, fmt.Errorf("there is no open vote %s: it may have lapsed, or been dropped when something else was decided on the same subject; `charter permissions --pending` lists them", id)
+		return nil, fmt.Errorf("there is no open vote %s: it may wait for a block still, have lapsed, or been dropped when something else was decided on the same subject; `charter permissions --pending` lists them", id)
 	case len(found) > 1:
 		return nil, usagef("the ids of %d votes begin with %s: give more of it", len(found), id)
 	case found[0].Done:

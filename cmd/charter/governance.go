@@ -110,9 +110,6 @@ func (e *env) govern(ctx context.Context, f *recordFlags, build func(*governance
 	if len(records) > record.MaxPerTx {
 		return fmt.Errorf("this takes %d records, and a transaction has %d at most: do it in parts", len(records), record.MaxPerTx)
 	}
-	if records, err = g.join(ctx, records); err != nil {
-		return err
-	}
 	return g.withSigner(ctx, func(w *wallet.Wallet, rpc wallet.RPC) error { return g.carry(ctx, w, rpc, records) })
 }
 
@@ -141,6 +138,10 @@ func (g *governance) withSigner(ctx context.Context, do func(*wallet.Wallet, wal
 
 // carry turns records into a transaction and does with it what the flags say.
 func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC, records []record.Record) error {
+	records, err := g.join(ctx, w, records)
+	if err != nil {
+		return err
+	}
 	speakers, err := g.speakers(ctx, w, records, g.f.signers)
 	if err != nil {
 		return err

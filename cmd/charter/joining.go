@@ -10,11 +10,13 @@ import (
 
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/rpc/client"
+	"github.com/charterchain/charter/wallet"
 )
 
 // join replaces records by those of open votes that ask for the same: equal
-// votes add up, and lapse and salt are part of what has to be equal.
-func (g *governance) join(ctx context.Context, records []record.Record) ([]record.Record, error) {
+// votes add up, and lapse and salt are part of what has to be equal. Votes that
+// wait for a block, as far as the wallet saw them, come after those in blocks.
+func (g *governance) join(ctx context.Context, w *wallet.Wallet, records []record.Record) ([]record.Record, error) {
 	if !slices.ContainsFunc(records, func(r record.Record) bool { _, ok := record.Lapse(r); return ok }) {
 		return records, nil
 	}
@@ -43,6 +45,18 @@ func (g *governance) join(ctx context.Context, records []record.Record) ([]recor
 			}
 			g.note("This joins the vote %s, which is open for the same (%d of %d votes, from %s; it lapses after block %d).",
 				shortID(v.ID), v.Have, v.Need, names(v.Voters), v.Lapse)
+		}
+	}
+	if w == nil {
+		return out, nil
+	}
+	for _, open := range w.Waiting() {
+		for j, r := range records {
+			if !joined[j] && sameContent(r, open) && record.ID(r) != record.ID(open) {
+				out[j], joined[j] = open, true
+				id := record.ID(open)
+				g.note("This joins the vote %s for the same, which waits for a block.", shortID(hex.EncodeToString(id[:])))
+			}
 		}
 	}
 	return out, nil

@@ -171,6 +171,47 @@ func (x *consortium) pendingID(t *testing.T) string {
 	return list[0].ID
 }
 
+// TestKeysStory is a member that changes its only administering key by itself,
+// with an overlap, then loses all its keys and gets another by the votes of
+// the others; and payments of those who may and may not.
+func TestKeysStory(t *testing.T) {
+	x := newConsortium(t)
+	first := x.addresses["beta"]
+	next := strings.TrimSpace(x.must(x.as("beta", "wallet", "address", "--new")...))
+	card := x.card("beta", "--address", next, "--member", "beta", "--roles", "admin,manage,send,receive")
+	x.says("beta", "key", "add", "beta", card)
+	x.mine()
+	x.show(x.as("beta", "key", "remove", "beta", first, "--dry-run")...)
+	x.says("beta", "key", "remove", "beta", first)
+	x.mine()
+	x.ask("member", "show", "beta")
+
+	x.note("beta lost its wallet and has another, called delta here")
+	lost := x.card("delta", "--member", "beta", "--roles", "admin,manage,send,receive")
+	x.says("alpha", "key", "add", "beta", lost)
+	x.mine()
+	x.says("delta", "key", "remove", "beta", next)
+	x.says("gamma", "key", "add", "beta", lost)
+	x.mine()
+	x.says("delta", "key", "remove", "beta", next)
+	x.mine()
+	x.ask("member", "show", "beta")
+
+	x.note("payments")
+	x.show(x.as("beta", "wallet", "address")...)
+	x.show(x.as("delta", "wallet", "address")...)
+	x.show(x.as("alpha", "wallet", "send", first, "2")...)
+	x.show(x.as("alpha", "wallet", "send", x.addresses["delta"], "2")...)
+	x.mine()
+	x.show(x.as("delta", "wallet", "balance")...)
+	x.show(x.as("delta", "wallet", "history")...)
+	x.says("gamma", "revoke", "beta", "admin")
+	x.says("alpha", "revoke", "beta", "admin")
+	x.mine()
+	x.show(x.as("delta", "wallet", "send", x.addresses["alpha"], "1")...)
+	x.golden("keys.golden")
+}
+
 // TestVoteByPSBT has two members sign one transaction on machines of their
 // own, one of them without a node.
 func TestVoteByPSBT(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charterchain/charter/chain/permission/packet"
@@ -48,7 +49,10 @@ func (o *outcome) print(txid string) error {
 	}
 	last := "Nothing was sent.\n"
 	if txid != "" {
-		last = fmt.Sprintf("Sent in transaction %s; it holds from the block after the one that takes it in.\n", txid)
+		last = fmt.Sprintf("Sent in transaction %s.\n", txid)
+		if slices.ContainsFunc(o.sim.Records, func(r client.SimulatedRecord) bool { return r.Completes }) {
+			last = fmt.Sprintf("Sent in transaction %s; what it decides holds from the block after the one that takes it in.\n", txid)
+		}
 	}
 	_, err := fmt.Fprint(e.stdout, o.text(), last)
 	return err

@@ -165,7 +165,7 @@ func newWalletUnspentCommand(e *env, f *walletFlags) *cobra.Command {
 // entryJSON is a transaction as its owner sees it.
 type entryJSON struct {
 	TxID          string        `json:"txid"`
-	Kind          wallet.Kind   `json:"kind"`   // genesis, mined, received, sent, self, mixed
+	Kind          wallet.Kind   `json:"kind"`   // genesis, mined, received, sent, self, mixed, records
 	Amount        wallet.Amount `json:"amount"` // below 0 where paid, without the fee
 	Fee           wallet.Amount `json:"fee"`
 	Addresses     []string      `json:"addresses"`
