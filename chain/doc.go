@@ -1,6 +1,6 @@
 // Package chain holds the block index, the set of unspent outputs and the
 // best branch: the valid one with the most work, and of equal work the one
-// whose body was stored first.
+// whose body was stored first; where blocks carry seals, see below.
 //
 // It takes headers ([Chain.AcceptHeaders]) and blocks ([Chain.AcceptBlock])
 // from anywhere and in any order, judges them by package consensus, keeps
@@ -33,6 +33,27 @@
 // step stands on its own, and an interrupted walk is finished by the next
 // call, by Run, or by the next start.
 //
+// # Permissions and seals
+//
+// On chains with permissions a block is judged by who might do what after its
+// parent (package permission): its transactions side by side, then its records
+// in order. The chain keeps that state for the tip, and of the blocks below
+// what each changed, so that it can say it of any height of the best branch.
+//
+// Where mining is restricted each block carries a seal (package seal). Its form
+// and signature are checked before a header is kept; whether the member may
+// seal it, and not too soon after its last block, once the permissions as of
+// the parent are known: at once where the parent is validated, else when it is.
+// Until then the block is undecided. Undecided headers are in memory only, at
+// most MaxUndecided of one source and so far above a validated block, and do not
+// count for [Chain.BestHeader]; bodies of undecided blocks are stored. A header
+// that turns out to break a rule is forgotten, one with a body is remembered.
+// [Chain.SealProof] has what others need to judge a header.
+//
+// Which branch is best then is told in forkchoice.go, with what happens where
+// histories conflict. A rule that members scheduled and the program does not
+// know ends the chain below its height, with ErrUnknownUpgrade: no decision.
+//
 // # Locks
 //
 // Chain.change serialises everything that alters the chain and is held while
@@ -54,6 +75,10 @@
 // and undo files that have no index row were written after the last flush and
 // get one; a record that is damaged loses "have data", so that the block is
 // fetched again. Then the tip moves from the committed block to the best one.
+//
+// Permissions are committed with the coins, as what each block changed
+// (history.go). The start goes through all of it from genesis on and compares
+// where that leads with the hash in the commit row.
 //
 // # UTXO snapshots
 //

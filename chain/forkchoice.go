@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/record"
@@ -25,7 +26,7 @@ import (
 
 // bestOf returns the best of tips, which are good blocks, at least one. mu
 // held.
-func (c *Chain) bestOf(tips []*node) *node {
+func bestOf(tips []*node) *node {
 	if len(tips) == 1 {
 		return tips[0]
 	}
@@ -42,15 +43,15 @@ func (c *Chain) bestOf(tips []*node) *node {
 	}
 	winners := make([]*node, 0, len(groups))
 	for _, group := range groups {
-		winners = append(winners, c.bestOf(group))
+		winners = append(winners, bestOf(group))
 	}
-	return c.bestAt(at, winners)
+	return bestAt(at, winners)
 }
 
 // bestAt returns the best of tips, any two of which part at the block at.
-func (c *Chain) bestAt(at *node, tips []*node) *node {
+func bestAt(at *node, tips []*node) *node {
 	var best []*node // those with most work
-	for _, tip := range c.withRestart(at, tips) {
+	for _, tip := range withRestart(at, tips) {
 		if len(best) > 0 {
 			if more := tip.work.Cmp(best[0].work); more < 0 {
 				continue
@@ -73,37 +74,20 @@ func (c *Chain) bestAt(at *node, tips []*node) *node {
 }
 
 // withRestart drops the tips that lose against a restart on the block at.
-func (c *Chain) withRestart(at *node, tips []*node) []*node {
-	restarts := false
+func withRestart(at *node, tips []*node) []*node {
+	enough := int32(0) // 0: no restart that is decided
 	for _, tip := range tips {
-		restarts = restarts || tip.restartsAt(at)
+		enough = max(enough, tip.restartOn(at))
 	}
-	if !restarts {
-		return tips
-	}
-	enough := c.requiredAt(at)
-	var left []*node
-	for _, tip := range tips {
-		if tip.restartsAt(at) || tip.height-at.height >= enough {
-			left = append(left, tip)
-		}
-	}
-	return left
+	return slices.DeleteFunc(tips, func(tip *node) bool {
+		return tip.restartOn(at) == 0 && tip.height-at.height < enough
+	})
 }
 
-// restartsAt reports whether n's branch has a restart block on the block at.
-func (n *node) restartsAt(at *node) bool {
-	first := n.ancestor(at.height + 1)
-	return first != nil && first.seal != nil && first.seal.restart
-}
-
-// requiredAt returns w as of the block at, for those on top of it.
-func (c *Chain) requiredAt(at *node) int32 {
-	state := c.stateAfterLocked(at)
-	if state == nil {
-		return 0 // never judged, so nothing on it was; work decides
-	}
-	return int32(state.Required(at.height + 1))
+// restartOn returns w as of the block at, where n's branch has a restart block
+// on it that may be there; else 0.
+func (n *node) restartOn(at *node) int32 {
+	return int32(n.ancestor(at.height + 1).seal.required)
 }
 
 // winsTie reports whether a is better than b, both of most work among peers,
@@ -207,7 +191,7 @@ func (c *Chain) Conflict() (Conflict, bool) {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	best := c.bestOf(c.leavesLocked(c.tip(), func(n *node) bool { return !c.tooDeepLocked(n) }))
+	best := bestOf(c.leavesLocked(c.tip(), func(n *node) bool { return !c.tooDeepLocked(n) }))
 	if best == c.tip() || !c.conflictsLocked(best) || !c.weighty(best) {
 		return Conflict{}, false
 	}
@@ -231,7 +215,7 @@ func (c *Chain) Warnings() []string {
 // pickSealed returns the best of base, the tip or a good block below it, and
 // the candidates that may take its place. mu held.
 func (c *Chain) pickSealed(base *node) *node {
-	return c.bestOf(c.leavesLocked(base, func(n *node) bool { return !c.tooDeepLocked(n) && !c.conflictsLocked(n) }))
+	return bestOf(c.leavesLocked(base, func(n *node) bool { return !c.tooDeepLocked(n) && !c.conflictsLocked(n) }))
 }
 
 // leavesLocked returns base, and those candidates that may be better, are ok,

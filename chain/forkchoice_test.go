@@ -218,3 +218,42 @@ func TestWorthlessConflict(t *testing.T) {
 		t.Errorf("conflict %+v", c)
 	}
 }
+
+// TestCircle: three branches, each of which beats one of the others. Whatever
+// the order in which they come, the same one is best at the end.
+func TestCircle(t *testing.T) {
+	net, h := consortium(t, chaintest.ConsortiumOptions{Diversity: 1_000_000, Permissions: "restart_delay = 3600"}) // w is 4
+	m := net.Member
+	h.Next("b1", chaintest.By(m("alpha")))
+	h.Next("b2", chaintest.By(m("beta")))
+	branches := map[string][]string{"three": {"b3", "b4", "b5"}, "restart": {"r3"}, "low": {"x2", "x3", "x4"}}
+	for i, name := range branches["three"] { // beats low by work
+		h.Next(name, chaintest.By(members{m("gamma"), m("delta"), m("alpha")}[i]))
+	}
+	h.On("b2").Next("r3", chaintest.Restart(members{m("alpha")}, members{m("alpha"), m("beta"), m("gamma")})) // beats three
+	h.On("b1")
+	for i, name := range branches["low"] { // beats restart by work
+		h.Next(name, chaintest.By(members{m("gamma"), m("delta"), m("beta")}[i]))
+	}
+	for _, order := range [][]string{{"three", "restart", "low"}, {"three", "low", "restart"}, {"restart", "three", "low"},
+		{"restart", "low", "three"}, {"low", "three", "restart"}, {"low", "restart", "three"}} {
+		other := chaintest.New(t, chaintest.Options{Consortium: net})
+		names := []string{"b1", "b2"}
+		for _, branch := range order {
+			names = append(names, branches[branch]...)
+		}
+		for _, name := range names {
+			if _, err := other.Chain.AcceptBlock(t.Context(), h.Block(name)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if got := other.Chain.Best().Hash; got != h.Block("x4").Hash {
+			t.Errorf("%v: best is %v", order, got)
+		}
+		other.Close()
+		other.Open()
+		if got := other.Chain.Best().Hash; got != h.Block("x4").Hash {
+			t.Errorf("%v: best after a restart is %v", order, got)
+		}
+	}
+}

@@ -24,14 +24,16 @@ import (
 //	txs      4      little-endian; 0 while the body was never here
 //	data     12     file, offset, size, each 4 bytes little-endian
 //	undo     12     the same
-//	seal     85     version 2 only: key 32, sealed message 32, member 20 (zeros
-//	                while the block is undecided), 1 where it is a restart, else 0
+//	seal     87     version 2 only: key 32, sealed message 32, member 20 (zeros
+//	                while the block is undecided), 1 where it is a restart and 0
+//	                else, blocks in a row that need different members where it
+//	                is a decided restart and 0 else, 2, little-endian
 //	rule     0-255  rule and detail, joined by ": ", to the end of the row
 const (
 	rowVersion = 1
 	rowSealed  = 2
 	rowFixed   = 1 + 80 + 4 + 1 + 4 + 12 + 12
-	rowSeal    = 32 + 32 + 20 + 1
+	rowSeal    = 32 + 32 + 20 + 1 + 2
 	rowRuleMax = 255
 )
 
@@ -84,17 +86,18 @@ func appendSeal(b []byte, s *nodeSeal) []byte {
 	b = append(b, s.key[:]...)
 	b = append(b, s.variant[:]...)
 	b = append(b, s.member[:]...)
+	restart := byte(0)
 	if s.restart {
-		return append(b, 1)
+		restart = 1
 	}
-	return append(b, 0)
+	return binary.LittleEndian.AppendUint16(append(b, restart), s.required)
 }
 
 func decodeSeal(b []byte) (*nodeSeal, error) {
-	if b[rowSeal-1] > 1 {
-		return nil, fmt.Errorf("index row says %d where 0 or 1 says if the block is a restart", b[rowSeal-1])
+	if b[84] > 1 {
+		return nil, fmt.Errorf("index row says %d where 0 or 1 says if the block is a restart", b[84])
 	}
-	s := &nodeSeal{restart: b[rowSeal-1] == 1}
+	s := &nodeSeal{restart: b[84] == 1, required: binary.LittleEndian.Uint16(b[85:])}
 	copy(s.key[:], b)
 	copy(s.variant[:], b[32:])
 	copy(s.member[:], b[64:])

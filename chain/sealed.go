@@ -26,6 +26,10 @@ type nodeSeal struct {
 	restart bool
 	member  record.MemberID // zero while the block is undecided
 
+	// required is, of a restart block, how many different members the blocks
+	// on its parent needed; 0 while it is undecided.
+	required uint16
+
 	// Only while the block is undecided:
 	cert    *seal.Certificate // where restart; nil: it has to be read from the body
 	source  [32]byte          // who brought the header
@@ -64,7 +68,7 @@ func (c *Chain) checkSeal(h *wire.BlockHeader, height int32, proof *seal.Proof) 
 
 // decide judges by the permissions as of n's parent whether the key in n's
 // seal may seal it, and names its member. cert is n's, if it restarts the
-// chain. The caller adds n.seal.member to the node under mu.
+// chain. The caller notes it by decided.
 func (c *Chain) decide(n *node, parent *permission.State, cert *seal.Certificate) (record.MemberID, error) {
 	judged := parent
 	if n.seal.restart {
@@ -132,7 +136,7 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 		if err != nil {
 			return err
 		}
-		n.seal.member, n.seal.cert = member, nil
+		n.seal.decided(member, parent, n.height)
 	} else {
 		n.status |= statusUndecided
 		if err := c.roomFor(n, offer.body != nil); err != nil {
@@ -169,17 +173,27 @@ func (c *Chain) decideTip(n *node, b *consensus.Block) error {
 	}
 	member, err := c.decide(n, c.perm.tip, cert)
 	if err == nil {
-		c.decided(n, member)
+		c.decided(n, member, c.perm.tip)
 	}
 	return err
 }
 
-// decided notes that member may seal n. change held.
-func (c *Chain) decided(n *node, member record.MemberID) {
+// decided notes that member may seal the block at height, by the permissions
+// as of its parent.
+func (s *nodeSeal) decided(member record.MemberID, parent *permission.State, height int32) {
+	s.member, s.cert = member, nil
+	if s.restart {
+		s.required = uint16(parent.Required(height))
+	}
+}
+
+// decided notes that member may seal n, by the permissions as of its parent.
+// change held.
+func (c *Chain) decided(n *node, member record.MemberID, parent *permission.State) {
 	c.mu.Lock()
 	c.uncount(n)
 	n.status &^= statusUndecided
-	n.seal.member, n.seal.cert = member, nil
+	n.seal.decided(member, parent, n.height)
 	c.touch(n)
 	if !n.failed() {
 		c.headerKnownLocked(n)
@@ -202,7 +216,7 @@ func (c *Chain) decideChildren(n *node, state *permission.State) {
 		}
 		member, err := c.decide(child, state, child.seal.cert)
 		if err == nil {
-			c.decided(child, member)
+			c.decided(child, member, state)
 		} else if rule := consensus.AsRule(err); rule != nil {
 			c.refuse(child, rule)
 		}
@@ -268,12 +282,13 @@ func (c *Chain) loadPermissions(best *node, want [32]byte) error {
 		if !n.undecided() {
 			continue
 		}
-		member, err := c.decide(n, c.perm.at(height-1), n.seal.cert)
+		parent := c.perm.at(height - 1)
+		member, err := c.decide(n, parent, n.seal.cert)
 		if err != nil {
 			return fmt.Errorf("block %v at height %d of the committed branch: %w; start once with --reindex-chainstate", n.hash, height, err)
 		}
 		n.status &^= statusUndecided
-		n.seal.member, n.seal.cert = member, nil
+		n.seal.decided(member, parent, height)
 		c.touch(n)
 	}
 	return nil
