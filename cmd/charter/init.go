@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +18,10 @@ import (
 
 // initFlags are the flags of charter init.
 type initFlags struct {
+	walletFlags
 	out       string
 	force     bool
+	open      bool
 	hrp       string
 	message   string
 	algorithm string
@@ -26,38 +29,73 @@ type initFlags struct {
 	port      uint16
 	onDemand  bool
 	allocate  []string
+
+	// Of chains with members:
+	founder     string
+	identity    string
+	supply      string
+	setupBlocks int32
+	restrict    []string
 }
+
+// memberFlags are those that open chains do not have.
+var memberFlags = []string{"founder", "identity", "supply", "setup-blocks", "restrict", "wallet", "passphrase-file"}
 
 func newInitCommand(e *env) *cobra.Command {
 	var f initFlags
 	cmd := &cobra.Command{
 		Use:   "init NAME",
-		Short: "Write the chain file of a new chain",
-		Long: `Writes NAME.toml: the chain file of a new open chain, on which anyone may
-connect, mine, send and receive. The file holds every key with a comment. Its
-time and name make it a chain of its own; give the same file to every node.
+		Short: "Make a new chain and its chain file",
+		Long: `Makes a new chain, on which members decide together who may connect, mine, send
+and receive, and writes NAME.toml: the chain file. It holds every key with a
+comment and no secrets; its time and name make it a chain of its own.
 
-The file has no secrets. Coins come from mining; to have some in the first
-block, make a wallet on the new chain, take an address from it, and run init
-again with --allocate and --force before anybody uses the chain.`,
+The first member is the founder, who holds every permission and all coins. Its
+keys are made in <datadir>/NAME, unless they are there already: a wallet, and
+the keys of its node and its miner. With --identity the founder's wallet may be
+elsewhere: the chain then begins with that address. Other members come later, by
+charter join and charter grant.
+
+With --open everybody may do everything, there are no members, and only the
+chain file is written. Coins then come from mining, or from --allocate.`,
 		Example: `  charter init acme
-  charter init lab --on-demand
-  charter init acme --force --allocate acme1p…=1000000`,
+  charter init acme --founder alpha --supply 1000000 --spacing 10s
+  charter init lab --open --on-demand`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("init needs one argument, the name of the chain (%d given)", len(args))
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return initChain(e, args[0], &f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range memberFlags {
+				if f.open && cmd.Flags().Changed(name) {
+					return usagef("--%s is for chains with members: leave it or --open out", name)
+				}
+			}
+			if !cmd.Flags().Changed("spacing") {
+				f.spacing = memberSpacing
+				if f.open {
+					f.spacing = openSpacing
+				}
+			}
+			return initChain(cmd.Context(), e, args[0], &f)
+		},
 	}
 	set := cmd.Flags()
+	f.walletFlags.register(set)
+	set.BoolVar(&f.open, "open", false, "a chain without members, on which everybody may do everything")
+	set.StringVar(&f.founder, "founder", "founder", "`name` of the first member")
+	set.StringVar(&f.identity, "identity", "", "`address` by which the founder administers and owns the coins (default: the first of its wallet)")
+	set.StringVar(&f.supply, "supply", "10000000", "`amount` of coins that the founder has in the first block")
+	set.Int32Var(&f.setupBlocks, "setup-blocks", 0, "first `blocks` in which one administering member may add others alone")
+	set.StringSliceVar(&f.restrict, "restrict", nil, "`permissions` that only members hold, with commas between (default: all)")
 	set.StringVar(&f.out, "out", "", "file to write (default NAME.toml)")
-	set.BoolVar(&f.force, "force", false, "replace the file if it exists; that makes another chain")
+	set.BoolVar(&f.force, "force", false, "replace the chain file if it exists; that makes another chain")
 	set.StringVar(&f.hrp, "hrp", "", "first part of addresses (default: from the name)")
 	set.StringVar(&f.message, "message", "", "text in the first block, at most 80 bytes")
-	set.StringVar(&f.algorithm, "algorithm", "", "difficulty: asert, bitcoin or fixed (default asert, with --on-demand fixed)")
-	set.DurationVar(&f.spacing, "spacing", time.Minute, "time between blocks that the difficulty aims at, whole seconds")
+	set.StringVar(&f.algorithm, "algorithm", "", "difficulty: asert, bitcoin or fixed (default fixed, with --open asert)")
+	set.DurationVar(&f.spacing, "spacing", 0, "time between blocks, whole seconds (default 5s, with --open 1m0s)")
 	set.Uint16Var(&f.port, "port", 8430, "port on which nodes listen for each other")
 	set.BoolVar(&f.onDemand, "on-demand", false, "blocks cost nothing and are made by RPC (generatetoaddress)")
 	set.StringArrayVar(&f.allocate, "allocate", nil, "ADDRESS=AMOUNT: coins in the first block; may be repeated")
@@ -66,15 +104,22 @@ again with --allocate and --force before anybody uses the chain.`,
 
 // initResult is what charter init --json prints.
 type initResult struct {
-	Chain       string `json:"chain"`
-	File        string `json:"file"`
-	GenesisHash string `json:"genesis_hash"`
-	RulesHash   string `json:"rules_hash"`
-	Bech32HRP   string `json:"bech32_hrp"`
-	Port        uint16 `json:"port"`
+	Chain       string       `json:"chain"`
+	File        string       `json:"file"`
+	GenesisHash string       `json:"genesis_hash"`
+	RulesHash   string       `json:"rules_hash"`
+	Bech32HRP   string       `json:"bech32_hrp"`
+	Port        uint16       `json:"port"`
+	Founder     *founderJSON `json:"founder,omitempty"`
 }
 
-func initChain(e *env, name string, f *initFlags) error {
+// The times between blocks of new chains.
+const (
+	openSpacing   = time.Minute
+	memberSpacing = 5 * time.Second
+)
+
+func initChain(ctx context.Context, e *env, name string, f *initFlags) error {
 	if f.spacing < time.Second || f.spacing%time.Second != 0 {
 		return usagef("--spacing %v is not in whole seconds, at least one", f.spacing)
 	}
@@ -82,38 +127,45 @@ func initChain(e *env, name string, f *initFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := params.NewOpen(params.OpenOptions{
+	o := params.OpenOptions{
 		Name:        name,
 		HRP:         f.hrp,
-		Time:        uint32(time.Now().Unix()),
+		Time:        uint32(e.now().Unix()),
 		Algorithm:   params.Algorithm(f.algorithm),
 		Spacing:     f.spacing,
 		OnDemand:    f.onDemand,
 		Port:        f.port,
 		Message:     f.message,
 		Allocations: allocations,
-	})
+	}
+	if f.out == "" {
+		f.out = name + ".toml"
+	}
+	if !f.open {
+		return found(ctx, e, o, f)
+	}
+	p, err := params.NewOpen(o)
 	if err != nil {
 		return &usageError{err}
 	}
-	path := f.out
-	if path == "" {
-		path = name + ".toml"
-	}
-	if err := writeChainFile(path, params.Render(p), f.force); err != nil {
+	if err := writeChainFile(f.out, params.Render(p), f.force); err != nil {
 		return err
 	}
 	if e.flags.json {
-		return e.printJSON(initResult{
-			Chain:       p.Name,
-			File:        path,
-			GenesisHash: p.GenesisHash.String(),
-			RulesHash:   fmt.Sprintf("%x", p.RulesHash),
-			Bech32HRP:   p.Address.Bech32HRP,
-			Port:        p.Network.DefaultPort,
-		})
+		return e.printJSON(describeChain(p, f.out))
 	}
-	return printChain(e, p, path)
+	return printChain(e, p, f.out)
+}
+
+func describeChain(p *params.Params, file string) initResult {
+	return initResult{
+		Chain:       p.Name,
+		File:        file,
+		GenesisHash: p.GenesisHash.String(),
+		RulesHash:   fmt.Sprintf("%x", p.RulesHash),
+		Bech32HRP:   p.Address.Bech32HRP,
+		Port:        p.Network.DefaultPort,
+	}
 }
 
 // parseAllocations reads ADDRESS=AMOUNT; params checks the addresses.

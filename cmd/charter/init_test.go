@@ -15,7 +15,7 @@ import (
 func runInit(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), append([]string{"init"}, args...), strings.NewReader(""), &out, &errs)
+	code = run(t.Context(), append([]string{"init", "--open"}, args...), strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

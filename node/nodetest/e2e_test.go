@@ -23,7 +23,7 @@ import (
 // that catches up, and a network that splits and heals.
 func TestThreeNodes(t *testing.T) {
 	c := New(t)
-	c.Init("acme", "--on-demand")
+	c.Init("acme", "--open", "--on-demand")
 	a := c.Node("a")
 	b := c.Node("b", "--addnode", a.P2P)
 	d := c.Node("c", "--addnode", a.P2P, "--addnode", b.P2P)
@@ -220,7 +220,7 @@ func splitAndHeal(t *testing.T, c *Cluster, a, b, d *Node, pass, addrA, addrC st
 // TestMine: a node with --mine makes blocks by itself.
 func TestMine(t *testing.T) {
 	c := New(t)
-	c.Init("mined", "--on-demand")
+	c.Init("mined", "--open", "--on-demand")
 	pass := passphraseFile(t, "pw")
 	var made struct {
 		Address string `json:"address"`
@@ -241,7 +241,7 @@ func TestMine(t *testing.T) {
 // nothing changes.
 func TestBadInput(t *testing.T) {
 	c := New(t)
-	c.Init("strict", "--on-demand")
+	c.Init("strict", "--open", "--on-demand")
 	n := c.Node("n")
 	pass := passphraseFile(t, "right")
 	addr := createWallet(t, n, pass)
@@ -315,7 +315,7 @@ func mistyped(addr string) string {
 // certificate that the node made.
 func TestTLS(t *testing.T) {
 	c := New(t)
-	c.Init("tls", "--on-demand")
+	c.Init("tls", "--open", "--on-demand")
 	n := c.prepare("n", "https", "0.0.0.0")
 	n.Start()
 	if got := strings.TrimSpace(n.Charter("rpc", "getblockcount")); got != "0" {
@@ -351,7 +351,7 @@ func expectParseError(t *testing.T, n *Node) {
 func expectOtherChainRefused(t *testing.T, c *Cluster, n *Node) {
 	t.Helper()
 	other := &Cluster{t: t, bin: c.bin, Dir: t.TempDir()}
-	other.Init("other", "--on-demand")
+	other.Init("other", "--open", "--on-demand")
 	m := other.Node("stranger", "--connect", n.P2P)
 	other.Eventually("the stranger's log says why it is refused", func() error {
 		if !strings.Contains(m.log.String(), "genesis") {
