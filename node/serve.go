@@ -42,6 +42,7 @@ func (n *Node) openRPC(context.Context) error {
 		UserAgent:       "/Charter:" + n.opts.Version + "/",
 		Version:         number,
 		ProtocolVersion: int(message.Version),
+		MiningStatus:    n.miningStatus,
 		Warnings:        func() string { return strings.Join(n.shortages(), "; ") },
 		SizeOnDisk:      func() int64 { return sizeOf(n.path(blocksName)) },
 	})
@@ -159,11 +160,13 @@ func (a rpcMiner) Template(ctx context.Context) (*rpc.Template, error) {
 }
 
 func (a rpcMiner) Generate(ctx context.Context, count int, script []byte, maxTries uint64) ([]chainhash.Hash, error) {
-	return a.m.Generate(ctx, count, script, maxTries)
+	hashes, err := a.m.Generate(ctx, count, script, maxTries)
+	return hashes, minerError(err)
 }
 
 func (a rpcMiner) GenerateBlock(ctx context.Context, script []byte, txs []*consensus.Tx, submit bool) (*consensus.Block, error) {
-	return a.m.GenerateBlock(ctx, script, txs, submit)
+	b, err := a.m.GenerateBlock(ctx, script, txs, submit)
+	return b, minerError(err)
 }
 
 // loadPool reads the transactions that waited at the last stop. What is

@@ -11,6 +11,8 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/chain/utxo"
 )
 
@@ -49,6 +51,16 @@ type Chain interface {
 	Background() (chain.Background, bool)
 	// Unvalidated says why no blocks are to be made on this chain state.
 	Unvalidated() string
+
+	// Permissions says who may do what after the best block, nil on chains
+	// without members; PermissionsAt after the one at a height.
+	Permissions() *permission.State
+	PermissionsAt(height int32) (*permission.State, bool)
+
+	// Sealers returns who made the last n blocks, the newest first.
+	Sealers(n int) []chain.Sealing
+	// Warnings says what an operator has to look at.
+	Warnings() []string
 
 	PruneStatus() chain.PruneStatus
 	PruneTo(ctx context.Context, height int32) (int32, error)
@@ -158,12 +170,31 @@ type Template struct {
 type Miner interface {
 	Template(ctx context.Context) (*Template, error)
 	// Generate mines n blocks that pay to script, and adds them to the
-	// chain. It stops early, without an error, once maxTries nonces were tried.
+	// chain. It stops early, without an error, once maxTries nonces were
+	// tried. A *MayNotError says that the next one is not for this node.
 	Generate(ctx context.Context, n int, script []byte, maxTries uint64) ([]chainhash.Hash, error)
 	// GenerateBlock mines one block of exactly txs in this order, and adds it
 	// to the chain if submit is set. A set that makes no valid block is a
 	// *consensus.RuleError.
 	GenerateBlock(ctx context.Context, script []byte, txs []*consensus.Tx, submit bool) (*consensus.Block, error)
+
+	Status() MinerStatus
+	// SubmitRestart keeps a certificate for the restart of the chain on the
+	// best block until its time comes. The error says why it is of no use.
+	SubmitRestart(cert *seal.Certificate) error
+}
+
+// MinerStatus is what the node's miner does.
+type MinerStatus struct {
+	Mining bool
+	State  string // "mining", or in one word why not
+	Reason string // the same in words; empty while it mines
+
+	// Where mining is restricted:
+	Key     *[32]byte // x-only, in its seals; nil: none
+	Rank    int       // how many members start before it; -1: it may not seal the next block
+	Next    time.Time // when it may publish its next block; zero where Rank is -1
+	Restart bool      // a restart certificate waits for its time
 }
 
 // Errors of Peers.
@@ -203,7 +234,6 @@ type PeerInfo struct {
 	Address        string // host:port
 	LocalAddress   string // host:port of this end
 	Identity       string // address of the peer's key
-	Member         string // name of its member, where the chain has any
 	UserAgent      string
 	Version        uint32 // of the protocol
 	Services       uint64

@@ -78,13 +78,13 @@ func (b *blockchainMethods) getBlockchainInfo(context.Context, *call) (any, erro
 		VerificationProgress: progress(&best, &headers),
 		InitialBlockDownload: c.InitialSync(),
 		ChainWork:            bigHex(best.Work),
-		Warnings:             b.cfg.Warnings(),
+		Warnings:             b.cfg.warnings(),
 	}
 	if b.cfg.SizeOnDisk != nil {
 		size := b.cfg.SizeOnDisk()
 		out.SizeOnDisk = &size
 	}
-	out.Background, out.Warnings = backgroundOf(c), warn(out.Warnings, c)
+	out.Background = backgroundOf(c)
 	if pruning := c.PruneStatus(); pruning.On {
 		first, automatic := pruning.Height+1, pruning.Target > 0
 		out.Pruned, out.PruneHeight, out.AutomaticPruning = true, &first, &automatic

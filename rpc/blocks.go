@@ -67,6 +67,8 @@ type headerJSON struct {
 	NTx           int        `json:"nTx"`
 	Previous      string     `json:"previousblockhash,omitempty"`
 	Next          string     `json:"nextblockhash,omitempty"`
+
+	Sealer *sealerJSON `json:"sealer,omitempty"` // where blocks carry seals
 }
 
 type blockJSON struct {
@@ -102,6 +104,7 @@ func (b *blockMethods) header(info *chain.BlockInfo) headerJSON {
 	if info.Next != nil {
 		out.Next = info.Next.String()
 	}
+	out.Sealer = sealerOf(b.chain, info)
 	return out
 }
 

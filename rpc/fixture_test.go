@@ -17,6 +17,7 @@ import (
 	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
+	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/configs"
 )
 
@@ -59,8 +60,13 @@ func shipped(t testing.TB, name string) *params.Params {
 
 func fixtureOn(t testing.TB, p *params.Params, change ...func(*Config)) *fixture {
 	t.Helper()
+	return fixtureOf(t, chaintest.Options{Params: p}, change...)
+}
+
+func fixtureOf(t testing.TB, o chaintest.Options, change ...func(*Config)) *fixture {
+	t.Helper()
 	f := &fixture{
-		Harness: chaintest.New(t, chaintest.Options{Params: p}),
+		Harness: chaintest.New(t, o),
 		t:       t, pool: &fakePool{}, miner: &fakeMiner{}, peers: &fakePeers{active: true},
 	}
 	f.now = f.Chain.Params().GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
@@ -273,6 +279,16 @@ type fakeMiner struct {
 	submit bool
 	n      int
 	tries  uint64
+
+	status  MinerStatus
+	restart *seal.Certificate
+}
+
+func (m *fakeMiner) Status() MinerStatus { return m.status }
+
+func (m *fakeMiner) SubmitRestart(cert *seal.Certificate) error {
+	m.restart = cert
+	return m.err
 }
 
 func (m *fakeMiner) Template(context.Context) (*Template, error) {

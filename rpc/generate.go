@@ -77,6 +77,9 @@ func (g *generateMethods) generateToAddress(ctx context.Context, c *call) (any, 
 
 // refusedBlock reports a block that was made here and did not hold.
 func refusedBlock(err error) error {
+	if why, ok := notSealed(err); ok {
+		return why
+	}
 	v, ok := judge(err)
 	if !ok {
 		return undecided(err)

@@ -41,7 +41,7 @@ type miningMethods struct {
 }
 
 func newMiningMethods(cfg *Config, n *notifier) *miningMethods {
-	return &miningMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner, notifier: n, now: cfg.Now, warnings: cfg.Warnings}
+	return &miningMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner, notifier: n, now: cfg.Now, warnings: cfg.warnings}
 }
 
 func (m *miningMethods) methods() []*method {
@@ -75,6 +75,15 @@ type nextBlockJSON struct {
 	Target     string     `json:"target"`
 }
 
+// minerJSON is what the node's own miner does.
+type minerJSON struct {
+	Mining bool   `json:"mining"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (m *minerJSON) set(s MinerStatus) { m.Mining, m.State, m.Reason = s.Mining, s.State, s.Reason }
+
 type miningInfoJSON struct {
 	Blocks        int32         `json:"blocks"`
 	BlockWeight   *int64        `json:"currentblockweight,omitempty"` // of the last template
@@ -86,6 +95,7 @@ type miningInfoJSON struct {
 	PooledTx      int           `json:"pooledtx"`
 	Chain         string        `json:"chain"`
 	Next          nextBlockJSON `json:"next"`
+	Mining        minerJSON     `json:"mining"`
 	Warnings      string        `json:"warnings"`
 }
 
@@ -104,7 +114,7 @@ func (m *miningMethods) getMiningInfo(context.Context, *call) (any, error) {
 		Next:          nextBlockJSON{next.Height, fmt.Sprintf("%08x", bits), realNumber(consensus.Difficulty(bits)), targetHex(bits)},
 		Warnings:      m.warnings(),
 	}
-	out.Warnings = warn(out.Warnings, m.chain)
+	out.Mining.set(m.miner.Status())
 	if pool.TemplateWeight > 0 {
 		out.BlockWeight, out.BlockTxs = &pool.TemplateWeight, &pool.TemplateTxs
 	}
@@ -160,6 +170,9 @@ func (m *miningMethods) getBlockTemplate(ctx context.Context, c *call) (any, err
 	case "", "template":
 	default:
 		return nil, fail(codeInvalidParam, "Invalid mode: %.40q, want template or proposal", req.Mode)
+	}
+	if err := mayTemplate(m.chain); err != nil {
+		return nil, err
 	}
 	p := m.chain.Params()
 	best := m.chain.Best()

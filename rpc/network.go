@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/charterchain/charter/chain/permission/record"
 )
 
 // networkMethods show and steer the peers.
@@ -101,7 +103,7 @@ func (n *networkMethods) getNetworkInfo(context.Context, *call) (any, error) {
 		RelayFee:           Amount(pool.MinRelayFee),
 		IncrementalFee:     Amount(pool.IncrementalFee),
 		LocalAddresses:     []localJSON{},
-		Warnings:           n.cfg.Warnings(),
+		Warnings:           n.cfg.warnings(),
 	}
 	p := n.cfg.Peers
 	if p == nil {
@@ -171,13 +173,14 @@ func (n *networkMethods) getPeerInfo(context.Context, *call) (any, error) {
 	out := make([]peerJSON, len(peers))
 	for i := range peers {
 		out[i] = peer(&peers[i])
+		n.membership(&out[i])
 	}
 	return out, nil
 }
 
 func peer(p *PeerInfo) peerJSON {
 	return peerJSON{
-		ID: p.ID, Addr: p.Address, AddrBind: p.LocalAddress, Identity: p.Identity, Member: p.Member,
+		ID: p.ID, Addr: p.Address, AddrBind: p.LocalAddress, Identity: p.Identity,
 		Network: networkOf(p.Address), Services: fmt.Sprintf("%016x", p.Services), ServicesNames: orEmpty(p.ServiceNames),
 		RelayTxes: p.RelaysTx,
 		LastSend:  unix(p.LastSend), LastRecv: unix(p.LastReceive), LastTx: unix(p.LastTx), LastBlock: unix(p.LastBlock),
@@ -189,6 +192,27 @@ func peer(p *PeerInfo) peerJSON {
 		InFlight: append([]int32{}, p.InFlight...), Permissions: []string{},
 		SentPerMsg: orEmptyMap(p.SentByType), RecvPerMsg: orEmptyMap(p.ReceivedByType),
 		ConnectionType: connectionType(p), Transport: p.Transport, SessionID: p.SessionID,
+	}
+}
+
+// membership names the member that a peer is, and what its key may do in the
+// next block, where the chain has members.
+func (n *networkMethods) membership(p *peerJSON) {
+	g, err := governedNext(n.cfg.Chain)
+	if err != nil {
+		return
+	}
+	script, err := g.address.Decode(p.Identity)
+	if err != nil {
+		return // peers without identity have none that decodes
+	}
+	if m, _, ok := g.ByIdentity(script); ok {
+		p.Member = m.Name
+	}
+	for perm := range record.Permissions.Each() {
+		if g.May(script, perm, g.height) {
+			p.Permissions = append(p.Permissions, string(perm.Perm()))
+		}
 	}
 }
 

@@ -145,6 +145,8 @@ func TestMethodList(t *testing.T) {
 		preciousblock verifychain explainblock pruneblockchain getchainstates
 		getindexinfo getblockfilter getaddressbalance getaddresstxids getaddressutxos searchrawtransactions
 		scantxoutset stop uptime help getrpcinfo
+		listmembers getmember listpending listpermissions verifypermission listminers grant revoke simulaterecords listauthority
+		getminingstatus getrestartinfo submitrestart
 		authenticate notifyblocks stopnotifyblocks notifynewtransactions stopnotifynewtransactions`)
 	for _, name := range want {
 		if f.server.table.methods[name] == nil {

@@ -15,6 +15,7 @@ const (
 	typeWScriptHash scriptType = "witness_v0_scripthash"
 	typeTaproot     scriptType = "witness_v1_taproot"
 	typeWitness     scriptType = "witness_unknown"
+	typeRecord      scriptType = "record" // shown in place of nulldata; recognize does not know it
 )
 
 // form is what an output script is recognised as.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/index"
+	"github.com/charterchain/charter/rpc/client"
 )
 
 // Bounds of the HTTP side; doc.go lists them.
@@ -65,6 +66,10 @@ type Config struct {
 	// not known.
 	Warnings func() string
 
+	// MiningStatus says how mining stands where it is restricted, without
+	// Own and Restart; ok is false elsewhere. nil: not known.
+	MiningStatus func() (status *client.MiningStatus, ok bool)
+
 	// SizeOnDisk returns the bytes of blocks and undo data. nil: not shown.
 	SizeOnDisk func() int64
 
@@ -102,6 +107,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Warnings == nil {
 		cfg.Warnings = func() string { return "" }
 	}
+	if cfg.MiningStatus == nil {
+		cfg.MiningStatus = func() (*client.MiningStatus, bool) { return nil, false }
+	}
 	p := cfg.Chain.Params()
 	s := &Server{
 		users:   cfg.Users,
@@ -122,7 +130,7 @@ func New(cfg Config) (*Server, error) {
 
 // methodsOf lists every method, area by area.
 func methodsOf(cfg *Config, s *Server) []*method {
-	shape := s.shape
+	shape, authority := s.shape, newAuthorityMethods(cfg)
 	var all []*method
 	for _, area := range [][]*method{
 		(&blockchainMethods{cfg: cfg}).methods(),
@@ -138,6 +146,12 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&indexMethods{cfg: cfg, shape: shape}).methods(),
 		newMiningMethods(cfg, s.notifier).methods(),
 		(&generateMethods{chain: cfg.Chain, pool: cfg.Mempool, miner: cfg.Miner}).methods(),
+		(&sealMethods{cfg: cfg}).methods(),
+		(&memberMethods{chain: cfg.Chain}).methods(),
+		(&permissionMethods{chain: cfg.Chain, miner: cfg.Miner}).methods(),
+		(&grantMethods{chain: cfg.Chain, authority: authority}).methods(),
+		(&simulateMethods{chain: cfg.Chain}).methods(),
+		authority.methods(),
 		(&networkMethods{cfg: cfg}).methods(),
 		(&utilMethods{address: cfg.Chain.Params().Address}).methods(),
 		(&backupMethods{run: cfg.Backup}).methods(),

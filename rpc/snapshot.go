@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
@@ -205,16 +206,19 @@ func backgroundOf(c Chain) *backgroundJSON {
 	}
 }
 
-// warn adds to warnings what an operator has to know of the chain.
-func warn(warnings string, c Chain) string {
-	switch why := c.Unvalidated(); {
-	case why == "":
-		return warnings
-	case warnings == "":
-		return why
-	default:
-		return why + "; " + warnings
+// warnings says what an operator has to look at, the chain's matters first.
+func (cfg *Config) warnings() string {
+	list := cfg.Chain.Warnings()
+	if why := cfg.Chain.Unvalidated(); why != "" {
+		list = append([]string{why}, list...)
 	}
+	if status, ok := cfg.MiningStatus(); ok {
+		list = append(list, status.Warnings...)
+	}
+	if more := cfg.Warnings(); more != "" {
+		list = append(list, more)
+	}
+	return strings.Join(list, "; ")
 }
 
 // mayMine refuses methods that make blocks while the chain state is not one to

@@ -74,6 +74,8 @@ type scriptPubKeyJSON struct {
 	Hex     *string    `json:"hex,omitempty"`
 	Address string     `json:"address,omitempty"`
 	Type    scriptType `json:"type"`
+
+	Record *recordJSON `json:"record,omitempty"` // where the chain has members and the script claims to be one
 }
 
 // scriptPubKey describes an output script. An empty script has an empty hex.
@@ -88,6 +90,9 @@ func (s *shaper) scriptPubKey(script []byte) scriptPubKeyJSON {
 	}
 	if addr, ok := s.address.Encode(script); ok && f.kind != typeNonStandard {
 		out.Address = addr
+	}
+	if out.Record = s.record(script); out.Record != nil && out.Record.Error == "" {
+		out.Type = typeRecord
 	}
 	return out
 }

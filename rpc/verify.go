@@ -70,6 +70,7 @@ type explanationJSON struct {
 	Previous      string         `json:"previousblockhash,omitempty"`
 	ChainWork     string         `json:"chainwork,omitempty"`
 	OnBest        bool           `json:"on_best_branch"`
+	Sealer        *sealerJSON    `json:"sealer,omitempty"`
 	Fork          *blockNameJSON `json:"fork,omitempty"`
 	HaveBody      bool           `json:"have_body"`
 	HaveUndo      bool           `json:"have_undo"`
@@ -132,6 +133,7 @@ func (m *verifyMethods) explain(hash chainhash.Hash) explanationJSON {
 		confirmed := confirmations(m.chain, &e.Block)
 		out.Height, out.Confirmations = &e.Block.Height, &confirmed
 		out.ChainWork, out.Fork = bigHex(e.Block.Work), blockName(&e.Fork)
+		out.Sealer = sealerOf(m.chain, &e.Block)
 		if e.Block.Height > 0 {
 			out.Previous = e.Block.Header.PrevBlock.String()
 		}

@@ -41,6 +41,16 @@ func FromTx(tx *wire.MsgTx) ([]Located, error) {
 	return list, nil
 }
 
+// FromScript returns the record that an output script holds whose amount is
+// 0. Its only error is a *consensus.RuleError of RuleMalformed.
+func FromScript(script []byte) (Record, error) {
+	r, err := fromOutput(wire.NewTxOut(0, script))
+	if err != nil {
+		return nil, broke(RuleMalformed, "%v", err)
+	}
+	return r, nil
+}
+
 func fromOutput(out *wire.TxOut) (Record, error) {
 	data, _ := firstPush(out.PkScript)
 	r, err := decode(data)
