@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -38,6 +39,10 @@ type Config struct {
 	// left without the operator, where blocks carry seals; twice as many as
 	// different members have to seal in a row at least. 0: the chain file's.
 	SettleDepth int32
+
+	// Anchor is a block that has to be in the chain: other branches at its
+	// height are not followed.
+	Anchor Anchor
 
 	// CatchUpLater: New leaves it to CatchUp to connect stored blocks that
 	// the committed chain state does not have yet.
@@ -100,6 +105,8 @@ type Chain struct {
 	pruneNow chan struct{} // holds a value when the size on disk may be over the target
 	bgKick   chan struct{} // holds a value when the check below a snapshot may go on
 	failure  failure
+
+	otherHistory atomic.Bool // a branch without cfg.Anchor was offered
 	faults   faults // of blocks in the index
 	strange  faults // of others, which are cheaper to make
 }
@@ -136,6 +143,9 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.checkAnchored(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -233,11 +243,21 @@ func (c *Chain) onBest(n *node) bool {
 	return int(n.height) < len(c.best) && c.best[n.height] == n
 }
 
-// touch notes that n's index row must be written. mu held.
+// touch notes that n's index row must be written. Undecided headers are in
+// memory only, but for those that a body stands on: rows lead to genesis. mu
+// held.
 func (c *Chain) touch(n *node) {
-	if n.undecided() && n.status&statusData == 0 {
-		return // in memory only
+	if n.undecided() && n.status&statusData == 0 && !n.saved {
+		return
 	}
+	c.keepRow(n)
+	for at := n.parent; at != nil && at.undecided() && !at.dirty && !at.saved; at = at.parent {
+		c.keepRow(at)
+	}
+}
+
+// keepRow notes that n's index row must be written, whatever n is. mu held.
+func (c *Chain) keepRow(n *node) {
 	if !n.dirty {
 		n.dirty = true
 		c.dirty = append(c.dirty, n)

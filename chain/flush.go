@@ -96,7 +96,7 @@ func (c *Chain) takeRowsLocked() []store.IndexRow {
 	rows := make([]store.IndexRow, len(c.dirty))
 	for i, n := range c.dirty {
 		rows[i] = store.IndexRow{Hash: n.hash, Value: c.rowOf(n)}
-		n.dirty = false
+		n.dirty, n.saved = false, true
 	}
 	c.dirty = nil
 	return rows

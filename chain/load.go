@@ -178,7 +178,7 @@ func (c *Chain) loadIndex() error {
 			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v says height %d, its branch says %d", n.hash, r.height, n.height)}
 		}
 		n.status, n.data, n.undo, n.txCount, n.broken = r.status, r.data, r.undo, r.txCount, r.broken
-		n.seal = r.seal
+		n.seal, n.saved = r.seal, true
 		if (n.seal != nil) != (c.sealed() && n.parent != nil) {
 			return &store.DamageError{File: "index", Offset: -1, What: fmt.Sprintf("row of block %v: seal %t, this chain has the other", n.hash, n.seal != nil)}
 		}

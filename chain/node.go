@@ -48,6 +48,7 @@ type node struct {
 	txCount  int32                // known once the body was here
 	chainTxs int64                // 0 unless the bodies of it and of all ancestors were here
 	dirty    bool                 // row differs from the one on disk
+	saved    bool                 // row is on disk, or on its way there
 	precious int64                // number of the call of Precious that named it, the last if several; 0: none
 	left     *permission.State    // permissions after it, where it was on the best branch since the start and is not any more
 	child    *node                // one of its children
