@@ -79,6 +79,9 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader, offer headerOffer) (*node, err
 		return nil, err
 	}
 	n := newNode(h, hash, parent)
+	if err := c.checkAnchor(n); err != nil {
+		return nil, err
+	}
 	if c.sealed() {
 		if err := c.admit(n, offer); err != nil {
 			return nil, err

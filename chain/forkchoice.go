@@ -209,6 +209,9 @@ func (c *Chain) Warnings() []string {
 	if err := c.UpgradeNeeded(); err != nil {
 		list = append(list, err.Error())
 	}
+	if other := c.anchorWarning(); other != "" {
+		list = append(list, other)
+	}
 	return list
 }
 

@@ -220,6 +220,10 @@ func (n *Node) openStore(context.Context) error {
 
 func (n *Node) openChain(ctx context.Context) error {
 	coins, _ := n.cacheSplit()
+	height, hash, err := config.ParseSettled(n.opts.Config.Settled)
+	if err != nil {
+		return fmt.Errorf("settled: %w", err)
+	}
 	n.checker = sigcheck.New(sigcheck.Config{Workers: n.opts.Config.Par, CacheEntries: checkedTxs})
 	c, err := chain.New(ctx, chain.Config{
 		Params:     n.opts.Params,
@@ -231,6 +235,7 @@ func (n *Node) openChain(ctx context.Context) error {
 		CacheBytes: coins,
 
 		SettleDepth:  int32(n.opts.Config.SettleDepth),
+		Anchor:       chain.Anchor{Height: height, Hash: hash},
 		CatchUpLater: true,
 		Prune:        n.opts.Config.Prune > 0,
 		PruneTarget:  n.pruneTarget(),

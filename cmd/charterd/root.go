@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/charterchain/charter/node"
 	"github.com/charterchain/charter/node/config"
@@ -80,7 +81,7 @@ CHARTER_RPCLISTEN, and so on), then the settings file, then defaults.`,
 				return err
 			}
 			p.started = true
-			return p.runNode(cmd.Context(), cfg)
+			return p.runNode(cmd.Context(), cfg, cmd.Flags())
 		},
 	}
 	cmd.SetVersionTemplate("charterd {{.Version}}\n")
@@ -91,16 +92,16 @@ CHARTER_RPCLISTEN, and so on), then the settings file, then defaults.`,
 }
 
 // runNode runs a node on the chain that the settings name.
-func (p *program) runNode(ctx context.Context, cfg *config.Config) error {
+func (p *program) runNode(ctx context.Context, cfg *config.Config, flags *pflag.FlagSet) error {
 	chain, err := node.LoadChain(cfg.Chain, cfg.DataDir)
 	if err != nil {
 		return err
 	}
-	return p.live(ctx, node.Options{
-		Config: cfg,
-		Params: chain,
-		Dir:    filepath.Join(cfg.DataDir, chain.Name),
-	}, nil)
+	dir := filepath.Join(cfg.DataDir, chain.Name)
+	if err := config.LoadDir(cfg, flags, dir); err != nil {
+		return err
+	}
+	return p.live(ctx, node.Options{Config: cfg, Params: chain, Dir: dir}, nil)
 }
 
 // live runs a node to its end. ready, if not nil, is called once it is open.

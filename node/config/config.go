@@ -7,7 +7,9 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/spf13/pflag"
 )
 
@@ -37,6 +39,10 @@ type Config struct {
 	MinerKey    string // file; "": miner.key in the chain's folder
 	SettleDepth int    // blocks; 0: the chain file's
 
+	// Settled is a block that is known to be in the chain, HEIGHT:HASH; "":
+	// none. ParseSettled reads it.
+	Settled string
+
 	TxIndex     bool // transactions by id
 	AddrIndex   bool // history and coins of addresses
 	FilterIndex bool // block filters
@@ -60,7 +66,8 @@ type Config struct {
 	LogLevel  string
 	LogFormat string
 
-	home string // what ~/ stands for in the settings file and the environment
+	home  string          // what ~/ stands for in the settings file and the environment
+	given map[string]bool // by Load: what the chain's own file does not change
 }
 
 // DefaultDataDir is used where no --datadir is given. home is the user's
@@ -99,6 +106,8 @@ func Register(fs *pflag.FlagSet, home string) *Config {
 	fs.BoolVar(&c.MineEmpty, "mine-empty", true, "mine also when no transaction waits; false: rest once everything in the chain is safe (restricted mining only)")
 	fs.StringVar(&c.MinerKey, "miner-key", "", "file with the key that seals blocks where mining is restricted (default miner.key in the chain's folder; charter key new makes one)")
 	fs.IntVar(&c.SettleDepth, "settle-depth", 0, "confirmations after which this node never leaves its branch by itself, on chains with restricted mining; 0: the chain file's default")
+
+	fs.StringVar(&c.Settled, "settled", "", "block that is known to be in the chain, HEIGHT:HASH: a chain with another block at that height is not followed")
 
 	fs.BoolVar(&c.TxIndex, "txindex", false, "keep an index of all transactions, for getrawtransaction")
 	fs.BoolVar(&c.AddrIndex, "addrindex", false, "keep an index of addresses: balance, history, unspent outputs")
@@ -170,6 +179,9 @@ func (c *Config) Validate() error {
 	c.validatePrune(bad)
 	between("mine-threads", c.MineThreads, 1, 1024)
 	between("settle-depth", c.SettleDepth, 0, 1_000_000)
+	if _, _, err := ParseSettled(c.Settled); err != nil {
+		bad("settled", c.Settled, err.Error())
+	}
 	between("dbcache", c.DBCache, 4, 1<<20)
 	between("par", c.Par, 0, 1024)
 	between("block-file-size", c.BlockFileSize, 0, 128<<20)
@@ -183,6 +195,19 @@ func (c *Config) Validate() error {
 		bad("log-format", c.LogFormat, "must be text or json")
 	}
 	return errors.Join(errs...)
+}
+
+// ParseSettled reads HEIGHT:HASH; for "" the height is 0.
+func ParseSettled(text string) (height int32, hash chainhash.Hash, err error) {
+	if text == "" {
+		return 0, hash, nil
+	}
+	first, second, _ := strings.Cut(text, ":")
+	n, err := strconv.ParseUint(first, 10, 31)
+	if err != nil || n == 0 || len(second) != chainhash.MaxHashStringSize || chainhash.Decode(&hash, second) != nil {
+		return 0, chainhash.Hash{}, errors.New("must be the height of a block, a colon and its hash of 64 hexadecimal digits")
+	}
+	return int32(n), hash, nil
 }
 
 // minPrune is the least target of automatic pruning, MiB: as in Bitcoin Core,

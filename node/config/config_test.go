@@ -43,6 +43,69 @@ func TestLaterSourceWins(t *testing.T) {
 	}
 }
 
+// TestChainsOwnFile: the settings file in the chain's folder stands between
+// the one of all chains and the one that is named.
+func TestChainsOwnFile(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "acme")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(base, FileName), "addnode = [\"all:1\", \"all:2\"]\ndbcache = 20\npar = 2\n")
+	write(filepath.Join(dir, FileName), "addnode = [\"own:1\"]\npar = 3\nmine-threads = 3\nmaxmempool = 30\n")
+	named := filepath.Join(base, "named.toml")
+	write(named, "mine-threads = 4\n")
+	loadDir := func(args, environ []string) (*Config, error) {
+		t.Helper()
+		fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		c := Register(fs, "")
+		if err := fs.Parse(append([]string{"--chain", "acme", "--datadir", base}, args...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Load(c, fs, environ); err != nil {
+			t.Fatal(err)
+		}
+		return c, LoadDir(c, fs, dir)
+	}
+	show := func(c *Config) string { return fmt.Sprint(c.AddNode, c.DBCache, c.Par, c.MineThreads, c.MaxMempool) }
+
+	c, err := loadDir([]string{"--maxmempool", "50"}, nil)
+	if got, want := show(c), "[own:1] 20 3 3 50"; err != nil || got != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	c, err = loadDir([]string{"--config", named}, []string{"CHARTER_MAXMEMPOOL=40"})
+	if got, want := show(c), "[own:1] 450 3 4 40"; err != nil || got != want {
+		t.Errorf("with a named file: %s, %v; want %s", got, err, want)
+	}
+	write(filepath.Join(dir, FileName), "dbcache = 1\n")
+	if _, err = loadDir(nil, nil); err == nil || !strings.Contains(err.Error(), "dbcache") {
+		t.Errorf("out of range: %v", err)
+	}
+	write(filepath.Join(dir, FileName), "datadir = \"/\"\nfoo = 1\n")
+	if _, err = loadDir(nil, nil); err == nil || !strings.Contains(err.Error(), "\"foo\": no such") || !strings.Contains(err.Error(), "\"datadir\": cannot") {
+		t.Errorf("bad keys: %v", err)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	hash := strings.Repeat("0a", 32)
+	height, got, err := ParseSettled("120:" + hash)
+	if err != nil || height != 120 || got.String() != hash {
+		t.Errorf("%d, %v, %v", height, got, err)
+	}
+	for _, bad := range []string{"120", ":" + hash, "0:" + hash, "-1:" + hash, "120:" + hash[1:], "120:x" + hash[1:], "2147483648:" + hash} {
+		if _, _, err := ParseSettled(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
 func TestHomeFolder(t *testing.T) {
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	c := Register(fs, "/home/me")

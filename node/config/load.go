@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -35,9 +36,33 @@ func noSetting(name string) bool { return name == "help" || name == "version" }
 func Load(c *Config, fs *pflag.FlagSet, environ []string) error {
 	given := make(map[string]bool)
 	fs.Visit(func(f *pflag.Flag) { given[f.Name] = true })
+	c.given = given
 	envErr := applyEnv(c, fs, environ, given)
-	fileErr := applyFile(c, fs, given)
+	fileErr := applyFile(c, fs)
 	if err := errors.Join(envErr, fileErr); err != nil {
+		return err
+	}
+	return c.Validate()
+}
+
+// LoadDir completes c, as Load left it, from the settings file in the chain's
+// folder, if there is one. It comes after DATADIR/charterd.toml, and before the
+// file that --config names, the environment and the command line.
+func LoadDir(c *Config, fs *pflag.FlagSet, dir string) error {
+	path := filepath.Join(dir, FileName)
+	if other, err := os.Stat(c.File); err == nil {
+		if same, err := os.Stat(path); err == nil && os.SameFile(other, same) {
+			return nil
+		}
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("settings file: %w", err)
+	}
+	if err := c.applyText(fs, path, data, []string{"chain", "datadir"}, true); err != nil {
 		return err
 	}
 	return c.Validate()
@@ -74,7 +99,7 @@ func applyEnv(c *Config, fs *pflag.FlagSet, environ []string, given map[string]b
 
 // applyFile reads the settings file, if there is one, and sets what neither
 // the command line nor the environment has set.
-func applyFile(c *Config, fs *pflag.FlagSet, given map[string]bool) error {
+func applyFile(c *Config, fs *pflag.FlagSet) error {
 	explicit := c.File != ""
 	if !explicit && c.DataDir == "" {
 		return nil // Validate reports it
@@ -90,23 +115,35 @@ func applyFile(c *Config, fs *pflag.FlagSet, given map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("settings file: %w", err)
 	}
+	return c.applyText(fs, c.File, data, nil, explicit)
+}
+
+// applyText sets what a settings file says and nothing before it has set.
+// misplaced lists keys that make no sense in this file; final says that nothing
+// after it changes what it sets.
+func (c *Config) applyText(fs *pflag.FlagSet, path string, data []byte, misplaced []string, final bool) error {
 	values, err := parseFile(data)
 	if err != nil {
-		return fmt.Errorf("settings file %s: %w", c.File, err)
+		return fmt.Errorf("settings file %s: %w", path, err)
 	}
 	var errs []error
 	for _, key := range sortedKeys(values) {
 		f := fs.Lookup(key)
 		if f == nil || onlyFlag(key) {
-			errs = append(errs, fmt.Errorf("settings file %s, key %q: no such setting; `charterd --help` lists them", c.File, key))
+			errs = append(errs, fmt.Errorf("settings file %s, key %q: no such setting; `charterd --help` lists them", path, key))
 			continue
 		}
-		if given[key] {
+		if slices.Contains(misplaced, key) {
+			errs = append(errs, fmt.Errorf("settings file %s, key %q: cannot be set in a chain's own folder", path, key))
+			continue
+		}
+		if c.given[key] {
 			continue
 		}
 		if err := c.set(f, values[key]); err != nil {
-			errs = append(errs, fmt.Errorf("settings file %s, key %q: %w", c.File, key, err))
+			errs = append(errs, fmt.Errorf("settings file %s, key %q: %w", path, key, err))
 		}
+		c.given[key] = final
 	}
 	return errors.Join(errs...)
 }
@@ -147,13 +184,17 @@ func (c *Config) set(f *pflag.Flag, values []string) error {
 	if f.Value.Type() != "stringArray" && len(values) != 1 {
 		return fmt.Errorf("takes one value, not a list of %d", len(values))
 	}
-	for _, v := range values {
+	values = slices.Clone(values)
+	for i, v := range values {
 		if rest, ok := strings.CutPrefix(v, "~/"); ok && c.home != "" {
-			v = filepath.Join(c.home, rest)
+			values[i] = filepath.Join(c.home, rest)
 		}
-		if err := f.Value.Set(v); err != nil {
-			return fmt.Errorf("%q is not a valid value (%s): %w", v, f.Value.Type(), err)
-		}
+	}
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return list.Replace(values)
+	}
+	if err := f.Value.Set(values[0]); err != nil {
+		return fmt.Errorf("%q is not a valid value (%s): %w", values[0], f.Value.Type(), err)
 	}
 	return nil
 }
