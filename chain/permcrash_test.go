@@ -24,7 +24,7 @@ import (
 // again lead to the same end.
 func TestPermissionsCrash(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 5))
-	tree := growPermTree(t, rng, 40)
+	tree := growPermTree(t, rng, 28)
 	order := rng.Perm(len(tree.blocks))
 	whole := tree.open(t, 8<<20)
 	if err := tree.offerAll(whole, inOrder(len(tree.blocks))); err != nil {
@@ -42,7 +42,7 @@ func TestPermissionsCrash(t *testing.T) {
 	total := counted.Changes()
 	var group errgroup.Group
 	group.SetLimit(16)
-	for k := 3; k <= total; k += max(1, total/24) {
+	for k := 3; k <= total; k += max(1, total/12) {
 		group.Go(func() error {
 			d := storetest.New()
 			d.StopAt(k, k%2 == 0)

@@ -20,7 +20,7 @@ import (
 // TestPermissionsOnDisk: rows of permissions that are damaged, missing or of
 // another branch are named, and made again from the blocks.
 func TestPermissionsOnDisk(t *testing.T) {
-	tree := growPermTree(t, rand.New(rand.NewPCG(1, 2)), 40)
+	tree := growPermTree(t, rand.New(rand.NewPCG(1, 2)), 24)
 	type rows = map[string][]byte
 	for name, damage := range map[string]func(rows, string, func(k, v []byte), func([]byte)){
 		"a row is gone":           func(_ rows, first string, _ func(k, v []byte), del func([]byte)) { del([]byte(first)) },
@@ -118,7 +118,7 @@ func TestSealedImport(t *testing.T) {
 
 // TestSealedBackup starts from a copy of a running node.
 func TestSealedBackup(t *testing.T) {
-	tree := growPermTree(t, rand.New(rand.NewPCG(4, 2)), 40)
+	tree := growPermTree(t, rand.New(rand.NewPCG(4, 2)), 24)
 	h := chaintest.New(t, chaintest.Options{Consortium: tree.net, Settle: 1000})
 	if err := tree.offerAll(h, inOrder(len(tree.blocks))); err != nil {
 		t.Fatal(err)

@@ -146,12 +146,12 @@ func permStateOf(c *chain.Chain) ([]byte, error) {
 // whatever was connected and undone meanwhile, the best branch is the same and
 // the permissions are those of a node that saw nothing else.
 func TestPermissionsFollowTheBranch(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 11))
-			tree := growPermTree(t, rng, 100)
+			tree := growPermTree(t, rng, 80)
 			first := tree.open(t, 8<<20)
-			if err := tree.offerAll(first, inOrder(100)); err != nil {
+			if err := tree.offerAll(first, inOrder(80)); err != nil {
 				t.Fatal(err)
 			}
 			want := permState(t, first)
@@ -175,13 +175,13 @@ func TestPermissionsFollowTheBranch(t *testing.T) {
 
 			for range 2 {
 				h := tree.open(t, int64(1+rng.IntN(2)*(8<<20)))
-				for _, i := range rng.Perm(100) {
+				for _, i := range rng.Perm(80) {
 					if err := tree.offer(h, i); err != nil {
 						t.Fatal(err)
 					}
 					disturb(t, h, rng)
 				}
-				if err := tree.offerAll(h, inOrder(100)); err != nil { // what was dropped as too early
+				if err := tree.offerAll(h, inOrder(80)); err != nil { // what was dropped as too early
 					t.Fatal(err)
 				}
 				if !bytes.Equal(permState(t, h), want) {
