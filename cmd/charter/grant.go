@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -107,13 +106,24 @@ func (g *governance) grantExisting(m *client.Member, which string, perms record.
 	if which != m.Name {
 		g.note("%s is a key of the member %s, which is granted this as a whole.", which, m.Name)
 	}
-	for perm := range perms.Each() {
-		if !slices.ContainsFunc(m.Keys, func(k client.Key) bool { return acts(&k, perm) }) {
-			g.note("No key of %s acts in the role %s yet: it can use the permission once it has one (charter key add or change).", m.Name, perm)
+	var can record.Set
+	for i := range m.Keys {
+		for perm := range perms.Each() {
+			if acts(&m.Keys[i], perm) {
+				can |= perm
+			}
 		}
 	}
+	g.noteRoles(m.Name, perms&^can)
 	r, err := g.grant(id, perms, heights)
 	return []record.Record{r}, err
+}
+
+// noteRoles says which permissions a member cannot use for want of a key.
+func (g *governance) noteRoles(name string, missing record.Set) {
+	if missing != 0 {
+		g.note("No key of %s has the role %s: it can use the permission once one has (charter key add or change).", name, missing)
+	}
 }
 
 func (g *governance) grantNew(key *keyArg, perms record.Set, heights record.Range) ([]record.Record, error) {
@@ -129,6 +139,9 @@ func (g *governance) grantNew(key *keyArg, perms record.Set, heights record.Rang
 		return nil, err
 	}
 	g.note("%s is no key of any member yet: this makes the member %s with it.", key.address, name)
+	if created, ok := list[0].(record.CreateMember); ok {
+		g.noteRoles(name, perms&^created.Roles)
+	}
 	r, err := g.grant(record.NewMemberID(name, key.identity), perms, heights)
 	return append(list, r), err
 }

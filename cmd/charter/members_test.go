@@ -159,6 +159,7 @@ func TestMembersStory(t *testing.T) {
 	x.mine()
 	x.ask("permissions")
 	x.ask("permissions", "--at-height", "4")
+	x.says("alpha", "grant", "delta-corp", "connect", "--until", "50", "--signers", "alpha", "--json")
 	x.golden("members.golden")
 }
 

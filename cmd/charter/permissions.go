@@ -62,6 +62,7 @@ type permissionHeld struct {
 	client.MemberRef
 	From  uint32 `json:"from"`
 	Until uint32 `json:"until"`
+	Admin bool   `json:"admin,omitempty"` // not by name: admin includes it
 }
 
 // held lists the permissions with their holders, in the order of record.Set.
@@ -71,8 +72,12 @@ func (r *roster) held() []permissionJSON {
 		p := permissionJSON{Permission: string(perm.Perm()), Everybody: !slices.Contains(r.Restricted, string(perm.Perm())) && !perm.Any(record.Governing), Holders: []permissionHeld{}}
 		for i := range r.Members {
 			m := &r.Members[i]
-			if span, ok := rangeOf(m, perm); ok && span.Until > uint32(r.Height) {
-				p.Holders = append(p.Holders, permissionHeld{m.MemberRef, span.From, span.Until})
+			for _, by := range []record.Set{perm, record.Admin} {
+				span, ok := rangeOf(m, by)
+				if ok && span.Until > uint32(r.Height) {
+					p.Holders = append(p.Holders, permissionHeld{m.MemberRef, span.From, span.Until, by != perm})
+					break
+				}
 			}
 		}
 		list = append(list, p)
@@ -85,13 +90,16 @@ func (e *env) showPermissions(r *roster) error {
 	if e.flags.json {
 		return e.printJSON(map[string]any{"height": r.Height, "permissions": list})
 	}
-	fmt.Fprintf(e.stdout, "As block %d is judged; admin includes the others\n", r.Height)
+	fmt.Fprintf(e.stdout, "As block %d is judged; * by admin, which includes the others\n", r.Height)
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PERMISSION\tWHO HOLDS IT")
 	for _, p := range list {
 		who := make([]string, len(p.Holders))
 		for i, h := range p.Holders {
 			who[i] = h.Name + rangeText(h.From, h.Until, r.Height)
+			if h.Admin {
+				who[i] += "*"
+			}
 		}
 		text := strings.Join(who, ", ")
 		switch {
