@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -91,7 +92,7 @@ func (s *State) checkPayment(tx *wire.MsgTx, coins []consensus.Coin, h int32, ex
 	if s.Restricts(record.Send) {
 		for i := range coins {
 			if !s.May(coins[i].Script, record.Send, h) && !ex.input(i) {
-				return broke(RuleSend, "input %d: the identity %x may not send", i, coins[i].Script)
+				return broke(RuleSend, "input %d: %s may not send at height %d", i, s.whose(coins[i].Script), h)
 			}
 		}
 	}
@@ -101,10 +102,18 @@ func (s *State) checkPayment(tx *wire.MsgTx, coins []consensus.Coin, h int32, ex
 	for i, out := range tx.TxOut {
 		data := out.Value == 0 && len(out.PkScript) > 0 && out.PkScript[0] == txscript.OP_RETURN
 		if !data && !s.May(out.PkScript, record.Receive, h) && !ex.output(out, coins) {
-			return broke(RuleReceive, "output %d: the identity %x may not receive", i, out.PkScript)
+			return broke(RuleReceive, "output %d: %s may not receive at height %d", i, s.whose(out.PkScript), h)
 		}
 	}
 	return nil
+}
+
+// whose names an identity and the member that it belongs to.
+func (s *State) whose(script []byte) string {
+	if m, _ := s.holder(script); m != nil {
+		return fmt.Sprintf("the identity %x of the member %s", script, m.Name)
+	}
+	return fmt.Sprintf("the identity %x, which is no member's,", script)
 }
 
 // checkRecord judges a record but for its signature, and returns who has a
