@@ -343,6 +343,9 @@ func (m *Miner) untilRelease(t *mempool.Template) time.Duration {
 // now, or another was faster.
 func (m *Miner) submit(ctx context.Context, b *consensus.Block) (best bool, err error) {
 	result, err := m.cfg.Chain.AcceptBlock(ctx, b)
+	if errors.Is(err, chain.ErrVariant) { // another machine with the same key was faster
+		result, err = chain.ResultSide, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("block %v of our own: %w", b.Hash, err)
 	}

@@ -39,7 +39,7 @@ func certificate(t *testing.T, o *office, miners, signers []*chaintest.Member) *
 // restart it with the one that is left, and not before the delay is over.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := three()
+		net := chaintest.NewConsortium(chaintest.ConsortiumOptions{Permissions: "restart_delay = 600"})
 		alpha, beta := net.Member("alpha"), net.Member("beta")
 		o := newOffice(t, net, alpha, func(c *Config) { c.Present = func(time.Duration) [][32]byte { return nil } })
 		o.h.Next("b1", chaintest.By(alpha), chaintest.Time(o.cfg.Now())).Accept()

@@ -300,7 +300,7 @@ func TestSkipEmpty(t *testing.T) {
 		alpha := net.Member("alpha")
 		o := newOffice(t, net, alpha, func(c *Config) { c.SkipEmpty = true })
 		o.start()
-		pass(time.Hour)
+		pass(5 * time.Minute)
 		o.expect(StateIdle, "nothing waits")
 		if got := o.height(); got != 0 {
 			t.Fatalf("height %d before anything waits", got)
@@ -316,10 +316,10 @@ func TestSkipEmpty(t *testing.T) {
 			if got := o.height(); got != 2*round+1 {
 				t.Fatalf("height %d with a transaction", got)
 			}
-			pass(time.Hour)
+			pass(5 * time.Minute)
 			o.expect(StateIdle, "1 empty blocks")
 			if got := o.height(); got != 2*round+2 {
-				t.Fatalf("height %d after an hour of rest", got)
+				t.Fatalf("height %d after five minutes", got)
 			}
 		}
 	})
@@ -364,6 +364,27 @@ func TestSealedOnDemand(t *testing.T) {
 		}
 		if _, err := without.GenerateBlock(context.Background(), nil, nil, false); !errors.Is(err, ErrNoKey) {
 			t.Errorf("GenerateBlock without a key: %v", err)
+		}
+	})
+}
+
+// Two machines with one key make variants of a block: that is no fault.
+func TestSealedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := one()
+		o := newOffice(t, net, net.Member("alpha"), nil)
+		tpl, err := o.pool.Template(context.Background(), mempool.TemplateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []bool{true, false} {
+			b, err := o.grind(context.Background(), tpl, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if best, err := o.submit(context.Background(), b); best != want || err != nil {
+				t.Errorf("variant %d: best %t, %v", i, best, err)
+			}
 		}
 	})
 }
