@@ -93,11 +93,10 @@ func (g *governed) member(m *permission.Member, miners []record.MemberID) client
 			Roles: k.Roles.Names(), From: k.From, Until: k.Until, InForce: k.In(h),
 		})
 	}
-	if m.MineUntil > uint32(h) {
-		_, needs := g.ReadySince(m.ID, h)
-		out.Mining = &client.MiningMember{
-			Active: slices.Contains(miners, m.ID), ActiveFrom: m.ActiveFrom, Since: m.MineSince, NeedsReady: needs,
-		}
+	if since, needs := g.ReadySince(m.ID, h); needs { // also for a range that began without a record
+		out.Mining = &client.MiningMember{ActiveFrom: record.Forever, Since: since, NeedsReady: true}
+	} else if m.MineUntil > uint32(h) {
+		out.Mining = &client.MiningMember{Active: slices.Contains(miners, m.ID), ActiveFrom: m.ActiveFrom, Since: m.MineSince}
 	}
 	return out
 }

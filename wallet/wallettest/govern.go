@@ -156,14 +156,10 @@ func (n *Node) member(s *permission.State, m *permission.Member, h int32) client
 			Roles: k.Roles.Names(), From: k.From, Until: k.Until, InForce: k.In(h),
 		})
 	}
-	if m.MineUntil > uint32(h) {
-		since, needs := s.ReadySince(m.ID, h)
-		if !needs {
-			since = m.MineSince
-		}
-		out.Mining = &client.MiningMember{
-			Active: slices.Contains(s.Miners(h), m.ID), ActiveFrom: m.ActiveFrom, Since: since, NeedsReady: needs,
-		}
+	if since, needs := s.ReadySince(m.ID, h); needs {
+		out.Mining = &client.MiningMember{ActiveFrom: record.Forever, Since: since, NeedsReady: true}
+	} else if m.MineUntil > uint32(h) {
+		out.Mining = &client.MiningMember{Active: slices.Contains(s.Miners(h), m.ID), ActiveFrom: m.ActiveFrom, Since: m.MineSince}
 	}
 	return out
 }
