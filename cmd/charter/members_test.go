@@ -213,6 +213,36 @@ func TestKeysStory(t *testing.T) {
 	x.golden("keys.golden")
 }
 
+// TestActivator: one activator lets a customer in by its plain address alone,
+// and has no say in anything else.
+func TestActivator(t *testing.T) {
+	x := newConsortium(t)
+	card := x.card("delta", "--new", "delta", "--roles", "activate,send,receive")
+	for _, who := range []string{"alpha", "beta"} {
+		x.must(x.as(who, "grant", card, "activate", "--yes")...)
+		if who == "alpha" {
+			x.node.MinePool()
+			card = "delta" // beta votes for the member that alpha made
+		}
+	}
+	x.node.MinePool()
+	customer, _ := x.prefixes().Encode(append([]byte{0, 20}, make([]byte, 20)...))
+	if out := x.must(x.as("delta", "grant", customer, "send,receive", "--yes")...); strings.Count(out, "It takes effect") != 2 {
+		t.Errorf("alone it decides nothing:\n%s", out)
+	}
+	x.node.MinePool()
+	out := x.must("--chain", "acme", "member", "show", customer)
+	if name := wallet.NameFor(customer); !strings.HasPrefix(out, name+",") || !strings.Contains(out, "send,receive") {
+		t.Errorf("the customer is not %s:\n%s", name, out)
+	}
+	for _, args := range [][]string{{"grant", "delta", "mine"}, {"member", "rename", "delta", "echo"}} {
+		code, stdout, stderr := x.run(x.as("delta", append(args, "--yes")...)...)
+		if code != 1 || !strings.Contains(stderr, "record-no-authority") {
+			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)
+		}
+	}
+}
+
 // TestVoteByPSBT has two members sign one transaction on machines of their
 // own, one of them without a node.
 func TestVoteByPSBT(t *testing.T) {
