@@ -150,6 +150,9 @@ func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC
 	if err != nil {
 		return err
 	}
+	if err := useless(sim); err != nil && !g.f.dryRun {
+		return err
+	}
 	coins := make([]packet.Coin, len(speakers))
 	for i := range speakers {
 		coins[i] = speakers[i].coin
@@ -185,6 +188,21 @@ func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC
 		return err
 	}
 	return out.print(p.TxID().String())
+}
+
+// useless is the error for records none of which would change anything.
+func useless(sim *client.Simulation) error {
+	for i := range sim.Records {
+		if sim.Records[i].Effective {
+			return nil
+		}
+	}
+	r := &sim.Records[0]
+	if len(r.Missing) == 0 {
+		return fmt.Errorf("nothing would change: the vote %s is decided", shortID(r.ID))
+	}
+	return fmt.Errorf("nothing would change: these votes are counted already, %d of the %d needed; missing is one of: %s (charter approve %s)",
+		r.Have, r.Need, names(r.Missing), shortID(r.ID))
 }
 
 // simulate asks the node what the next block would make of the records.

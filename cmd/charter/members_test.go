@@ -135,6 +135,7 @@ func TestMembersStory(t *testing.T) {
 	x.says("alpha", "grant", "delta", "mine")
 	x.mine()
 	x.ask("permissions", "--pending")
+	x.says("alpha", "grant", "delta", "mine")
 	x.says("beta", "grant", "delta", "mine")
 	x.mine()
 	x.ask("permissions", "--pending")
