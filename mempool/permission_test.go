@@ -81,6 +81,35 @@ func TestRecordsAreNoPretext(t *testing.T) {
 	}
 }
 
+// A declaration that a miner runs has its authority in itself. Whoever carries
+// it pays, unless he is a member.
+func TestReadyPays(t *testing.T) {
+	s := newSenate(t, chaintest.ConsortiumOptions{
+		Members:    []chaintest.Genesis{{Name: "alpha", Permissions: "admin"}},
+		Restricted: []string{"mine", "connect"},
+	})
+	alpha, fresh, stranger := s.member("alpha"), chaintest.NewMember("fresh"), chaintest.NewMember("stranger")
+	by := []*chaintest.Member{alpha}
+	s.accept(s.propose(by, s.net.Create(fresh, chaintest.EveryRole), s.net.Grant(fresh, record.Mine)), s.pay(alpha, stranger, 1000))
+	s.mine(alpha, TemplateOptions{})
+	m, _ := s.Chain.Permissions().Member(fresh.ID)
+	script, err := record.Script(s.net.Ready(fresh, m.MineSince))
+	if err != nil {
+		t.Fatal(err)
+	}
+	coin, _ := s.newest(stranger, true)
+	carry := func(fee int64) *consensus.Tx {
+		tx := chaintest.Pay(stranger.Key, []chaintest.Output{coin}, stranger.Key, 1, fee)
+		tx.AddTxOut(wire.NewTxOut(0, script))
+		return consensus.NewTx(chaintest.Resign(tx, stranger.Key, coin))
+	}
+	s.refuse(carry(0), policy.CodeMinRelay, false)
+	paid := carry(1000)
+	s.accept(paid)
+	s.mine(alpha, TemplateOptions{})
+	s.expectPool()
+}
+
 func TestRecordsRefused(t *testing.T) {
 	s := alone(t)
 	alpha, rich := s.member("alpha"), s.member("rich")

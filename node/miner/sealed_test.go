@@ -344,6 +344,11 @@ func TestSkipEmptyDepth(t *testing.T) {
 			}
 			o.h.Next(fmt.Sprintf("b%d", i+2)).Accept()
 		}
+		p := o.look()
+		p.parent.Restart = true
+		if _, idle := o.needless(&p, &mempool.Template{}); idle {
+			t.Error("idle right after a restart")
+		}
 	})
 }
 
@@ -408,6 +413,16 @@ func TestSealedNonceRoom(t *testing.T) {
 		}
 		if got := o.extraNonce.Load() - before; got != 3 {
 			t.Errorf("%d seals for two and a half ranges of nonces, want 3", got)
+		}
+		// By a clock on which each look takes a second.
+		o.nonces, tries, before = 1<<32, 30*batch, o.extraNonce.Load()
+		var looks int64
+		o.cfg.Now = func() time.Time { looks++; return time.Unix(1_800_000_000+looks, 0) }
+		if b, err := o.grind(context.Background(), tpl, &tries); b != nil || err != nil {
+			t.Fatalf("found %v, %v", b, err)
+		}
+		if got := o.extraNonce.Load() - before; got != 3 {
+			t.Errorf("%d seals in half a minute, want 3", got)
 		}
 	})
 }
