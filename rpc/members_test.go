@@ -16,7 +16,8 @@ import (
 )
 
 // council is a server over a chain of alpha, beta and gamma, who administer
-// and mine; two of them decide.
+// and mine. Two of them decide; one, as an activator, over connect, send and
+// receive.
 type council struct {
 	*fixture
 	net                *chaintest.Consortium

@@ -162,16 +162,17 @@ func (g *governed) appendRows(rows []permissionRow, m *permission.Member, k *per
 // heldAs is the range in which a member holds a permission: as it was granted
 // by name, else by what includes it.
 func heldAs(m *permission.Member, perm record.Set) record.Range {
-	if perm == record.Mine {
-		return record.Range{From: m.MineSince, Until: m.MineUntil}
+	by := []record.Set{perm, record.Admin}
+	switch {
+	case perm == record.Mine && m.NoMine:
+		by = by[:1]
+	case perm == record.Connect:
+		by = append(by, record.Mine)
 	}
-	for _, by := range []record.Set{perm, record.Admin} {
-		if r := m.Range(by); !r.Empty() {
+	for _, p := range by {
+		if r := m.Range(p); !r.Empty() {
 			return r
 		}
-	}
-	if perm == record.Connect {
-		return record.Range{From: m.MineSince, Until: m.MineUntil}
 	}
 	return record.Range{}
 }
