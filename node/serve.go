@@ -43,6 +43,7 @@ func (n *Node) openRPC(context.Context) error {
 		Version:         number,
 		ProtocolVersion: int(message.Version),
 		MiningStatus:    n.miningStatus,
+		Entrance:        n.entrance,
 		Warnings:        func() string { return strings.Join(n.shortages(), "; ") },
 		SizeOnDisk:      func() int64 { return sizeOf(n.path(blocksName)) },
 	})

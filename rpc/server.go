@@ -70,6 +70,9 @@ type Config struct {
 	// Own and Restart; ok is false elsewhere. nil: not known.
 	MiningStatus func() (status *client.MiningStatus, ok bool)
 
+	// Entrance says how others reach this node. nil: they do not.
+	Entrance func() Entrance
+
 	// SizeOnDisk returns the bytes of blocks and undo data. nil: not shown.
 	SizeOnDisk func() int64
 
@@ -153,6 +156,7 @@ func methodsOf(cfg *Config, s *Server) []*method {
 		(&simulateMethods{chain: cfg.Chain}).methods(),
 		authority.methods(),
 		(&networkMethods{cfg: cfg}).methods(),
+		(&joinMethods{cfg: cfg}).methods(),
 		(&utilMethods{address: cfg.Chain.Params().Address}).methods(),
 		(&backupMethods{run: cfg.Backup}).methods(),
 		(&controlMethods{cfg: cfg, table: s.table, started: cfg.Now()}).methods(),

@@ -120,6 +120,7 @@ chains. Keys stay in this program: a node only ever sees signed transactions.`,
 		newRPCCommand(e),
 		newRPCAuthCommand(e),
 		newInitCommand(e),
+		newJoinCommand(e),
 		newExportCommand(e),
 		newBackupCommand(e),
 	)
