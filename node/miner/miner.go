@@ -182,8 +182,19 @@ func (m *Miner) idle(state State, reason string) {
 
 // enter changes the state that status and metrics show.
 func (m *Miner) enter(state State, reason string) {
-	m.update(func(s *Status) { s.Mining, s.State, s.Reason = state == StateMining, state, reason })
+	var before State
+	m.update(func(s *Status) {
+		before = s.State
+		s.Mining, s.State, s.Reason = state == StateMining, state, reason
+	})
 	m.metrics.state(state)
+	switch {
+	case state == before || state == StateStopped:
+	case state.notable():
+		m.log.Info("not mining", "state", state, "reason", reason)
+	case before.notable():
+		m.log.Info("mining goes on", "state", state)
+	}
 }
 
 // heldAt returns when something outside of the beat of blocks kept Run from

@@ -37,6 +37,11 @@ func States() []State {
 	}
 }
 
+// notable reports whether an operator may want to know of the state.
+func (s State) notable() bool {
+	return slices.Contains([]State{StateHeld, StateNoKey, StateNoMember, StateNotPermitted, StateNotActive, StateIsolated, StateConflict}, s)
+}
+
 // passing reports whether the state is part of the ordinary beat of blocks:
 // others have their turn meanwhile. After all other states that kept it from
 // mining a member waits its turn anew, for the others were most likely kept

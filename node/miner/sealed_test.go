@@ -1,6 +1,7 @@
 package miner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type office struct {
 // clock starts at the genesis time and a day.
 func newOffice(t *testing.T, net *chaintest.Consortium, member *chaintest.Member, change func(*Config)) *office {
 	t.Helper()
-	ahead := net.Params.GenesisBlock.Header.Timestamp.Add(24 * time.Hour).Sub(time.Now())
+	ahead := time.Until(net.Params.GenesisBlock.Header.Timestamp.Add(24 * time.Hour))
 	now := func() time.Time { return time.Now().Add(ahead) }
 	o := &office{t: t, net: net}
 	t.Cleanup(func() { time.Sleep(2 * time.Second) }) // in which the database ends a goroutine
@@ -260,7 +261,9 @@ func TestSealedAfterIsolation(t *testing.T) {
 		net := three()
 		var mu sync.Mutex
 		var seen [][32]byte
+		var log bytes.Buffer
 		o := newOffice(t, net, net.Member("gamma"), func(c *Config) {
+			c.Log = newLog(&log)
 			c.Present = func(within time.Duration) [][32]byte {
 				if within != 3*time.Minute {
 					t.Errorf("asked who was seen within %v", within)
@@ -288,6 +291,11 @@ func TestSealedAfterIsolation(t *testing.T) {
 		pass(retryAfter + 1)
 		if got := o.height(); got != 4 {
 			t.Errorf("height %d after its turn", got)
+		}
+		for _, line := range []string{"not mining\" pkg=miner state=isolated", "mining goes on\" pkg=miner state=turn"} {
+			if got := strings.Count(log.String(), line); got != 1 {
+				t.Errorf("%d lines %q in the log:\n%s", got, line, log.String())
+			}
 		}
 	})
 }
