@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
 	"github.com/charterchain/charter/node/miner"
@@ -34,7 +35,13 @@ func minerError(err error) error {
 
 // mining says how mining stands; ok is false where it is not restricted.
 func (n *Node) mining() (minestatus.Status, bool) {
-	o := minestatus.Options{Now: n.opts.Now(), Present: n.peers.Present(minestatus.Within(n.opts.Params.PoW.Spacing))}
+	if !n.opts.Params.Permissions.Restricts(params.PermMine) {
+		return minestatus.Status{}, false
+	}
+	o := minestatus.Options{
+		Now: n.opts.Now(), Present: n.peers.Present(minestatus.Within(n.opts.Params.PoW.Spacing)),
+		SettleDepth: int32(n.opts.Config.SettleDepth),
+	}
 	if key, ok := n.miner.SealKey(); ok {
 		if state := n.chain.Permissions(); state != nil {
 			m, _, _ := state.ByIdentity(record.KeyScript(key))

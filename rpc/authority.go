@@ -30,13 +30,14 @@ func (m *authorityMethods) methods() []*method {
 	return []*method{{
 		name: "listauthority", area: areaMembers, run: m.listAuthority,
 		params: []param{{name: "member", want: "string", help: "Name or id of a member, for the keys that act as admin, activate or manage; or the address of one key."}},
-		summary: "Lists the outputs of amount 0 that a key can spend to vote, and for a key without any, its other P2TR coins. Outputs that a transaction of the mempool spends are left out. " +
+		summary: "Lists the outputs of amount 0 that a key can spend to vote, and for a key without any, its other P2TR coins. Outputs that a transaction of the mempool spends, and coinbases that are not mature, are left out. " +
 			"Without --addrindex it looks at all unspent outputs: this may take long.",
 		result: "An array of {txid, vout, address, amount_sats, script, confirmations}, those of amount 0 first.",
 	}}
 }
 
-// maxAuthority is how many coins of one key are looked at.
+// maxAuthority is how many coins of one key are kept: a key that mined may have
+// one of amount 0 for each block.
 const maxAuthority = 1_000
 
 func (m *authorityMethods) listAuthority(ctx context.Context, c *call) (any, error) {
@@ -101,6 +102,8 @@ type speakingCoin struct {
 	amount int64
 	height int32
 	script []byte
+
+	coinbase bool
 }
 
 // coins finds, by script, the outputs of amount 0 that nothing in the pool
@@ -110,10 +113,19 @@ func (m *authorityMethods) coins(ctx context.Context, scripts [][]byte) (map[str
 	for _, s := range scripts {
 		all[string(s)] = nil
 	}
+	next, maturity := m.chain.Next().Height, m.chain.Params().Subsidy.Maturity
+	nothing := make(map[string]bool) // by script, whether the list is of amount 0
 	add := func(coin speakingCoin) {
-		list, ok := all[string(coin.script)]
-		if ok && (len(list) < maxAuthority || coin.amount == 0) && !m.pool.Spends(coin.op) {
-			all[string(coin.script)] = append(list, coin)
+		script := string(coin.script)
+		list, ok := all[script]
+		if !ok || coin.coinbase && next-coin.height < maturity || m.pool.Spends(coin.op) || nothing[script] && coin.amount > 0 {
+			return
+		}
+		if coin.amount == 0 && !nothing[script] {
+			nothing[script], list = true, nil
+		}
+		if len(list) < maxAuthority {
+			all[script] = append(list, coin)
 		}
 	}
 	find := m.walk
@@ -122,12 +134,6 @@ func (m *authorityMethods) coins(ctx context.Context, scripts [][]byte) (map[str
 	}
 	if err := find(ctx, scripts, add); err != nil {
 		return nil, err
-	}
-	for script, list := range all {
-		if i := slices.IndexFunc(list, func(c speakingCoin) bool { return c.amount == 0 }); i >= 0 {
-			list = slices.DeleteFunc(list, func(c speakingCoin) bool { return c.amount != 0 })
-		}
-		all[script] = list
 	}
 	return all, nil
 }
@@ -149,7 +155,7 @@ func (m *authorityMethods) walk(ctx context.Context, scripts [][]byte, found fun
 	}
 	_, err := m.chain.EachCoin(ctx, func(op wire.OutPoint, coin consensus.Coin) error {
 		if wanted[string(coin.Script)] {
-			found(speakingCoin{op, coin.Amount, coin.Height, slices.Clone(coin.Script)})
+			found(speakingCoin{op, coin.Amount, coin.Height, slices.Clone(coin.Script), coin.Coinbase})
 		}
 		return ctx.Err()
 	})
@@ -170,7 +176,7 @@ func (m *authorityMethods) lookUp(ctx context.Context, scripts [][]byte, found f
 				return asked(err)
 			}
 			for _, u := range list {
-				found(speakingCoin{u.OutPoint, u.Amount, u.Height, script})
+				found(speakingCoin{u.OutPoint, u.Amount, u.Height, script, u.Coinbase})
 			}
 			if page.Cursor = next; next == "" {
 				break

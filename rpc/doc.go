@@ -27,6 +27,19 @@
 // that Chain or Mempool returns is -32603, "could not decide: …", and says
 // nothing about the input.
 //
+// # Members
+//
+// Where the chain has members, methods answer about them (governed.go and what
+// uses it); elsewhere these reply with -1, "this chain has no members:
+// permissions are off". Everything is judged for the next block, or for the
+// one at a height that was asked for: an earlier one by the members of its
+// time, a later one as things stand now. Names and fields are MultiChain's
+// where they fit; what differs: a permission belongs to a member, and an
+// address is a key that acts in roles; grant and revoke reply with a PSBT,
+// because the node has no keys. Result types that commands read are those of
+// package client. Outputs that hold a record have the type "record" and the
+// record in words; blocks name who sealed them.
+//
 // # Numbers
 //
 // Amounts are JSON numbers with exactly eight decimals, printed from the

@@ -36,6 +36,13 @@ func TestListAuthority(t *testing.T) {
 			t.Errorf("listauthority %s: %+v, want %v", which, list, at)
 		}
 	}
+	// Who made a block has an output of amount 0 too, once it is mature.
+	for maturity, want := range map[int32]int{1: 2, 2: 1} {
+		c.net.Params.Subsidy.Maturity = maturity
+		if list := c.authority("alpha"); len(list) != want {
+			t.Errorf("maturity %d: %+v, want %d", maturity, list, want)
+		}
+	}
 	// Once a waiting transaction spends it, the other coins are left.
 	tx := wire.NewMsgTx(2)
 	tx.AddTxIn(wire.NewTxIn(&at, nil, nil))
@@ -50,6 +57,23 @@ func TestListAuthority(t *testing.T) {
 	c.fails("listauthority", `["delta"]`, codeAddressOrKey, "no member")
 	other, _ := c.net.Params.Address.Encode(chaintest.AnyoneCanSpend())
 	c.fails("listauthority", `["`+other+`"]`, codeAddressOrKey, "is not P2TR")
+}
+
+// With the address index the answer is the same, without a walk.
+func TestListAuthorityIndexed(t *testing.T) {
+	c := newCouncil(t)
+	c.Next("b1", c.net.Vote([]*chaintest.Member{c.beta}, c.net.Revoke(c.gamma, record.Mine))).Accept()
+	all := []string{"alpha", "beta", c.address(c.gamma)}
+	walked := make([][]client.AuthorityCoin, len(all))
+	for i, which := range all {
+		walked[i] = c.authority(which)
+	}
+	c.index()
+	for i, which := range all {
+		if diff := cmp.Diff(walked[i], c.authority(which)); diff != "" || len(walked[i]) == 0 {
+			t.Errorf("%s: by the index (-walk +index):\n%s", which, diff)
+		}
+	}
 }
 
 // signed takes the transaction out of a PSBT and has these members sign it.
@@ -75,7 +99,7 @@ func (c *council) spends(tx *wire.MsgTx) (coins []speakingCoin) {
 		if err != nil || !ok {
 			c.t.Fatalf("%v: %v, %v", in.PreviousOutPoint, ok, err)
 		}
-		coins = append(coins, speakingCoin{in.PreviousOutPoint, coin.Amount, coin.Height, coin.Script})
+		coins = append(coins, speakingCoin{in.PreviousOutPoint, coin.Amount, coin.Height, coin.Script, coin.Coinbase})
 	}
 	return coins
 }
