@@ -60,9 +60,9 @@ func (c *Chain) withoutOverwritten(view *utxo.View, b *consensus.Block, above *n
 	if err != nil || later.Txs[0].TxID != coinbase.TxID {
 		return b, err
 	}
-	msg, tx, block := *coinbase.Msg, *coinbase, *b
+	msg, tx := *coinbase.Msg, *coinbase
 	msg.TxOut = outs
 	tx.Msg = &msg
-	block.Txs = append([]*consensus.Tx{&tx}, b.Txs[1:]...)
-	return &block, nil
+	txs := append([]*consensus.Tx{&tx}, b.Txs[1:]...)
+	return &consensus.Block{Header: b.Header, Hash: b.Hash, Txs: txs}, nil
 }

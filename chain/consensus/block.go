@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"sync/atomic"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 )
@@ -49,6 +51,8 @@ type Block struct {
 	Header wire.BlockHeader
 	Hash   chainhash.Hash
 	Txs    []*Tx
+
+	tree atomic.Pointer[merkle] // nil until it is asked for
 }
 
 // NewBlock derives the hashes and sizes of msg, which the caller must not

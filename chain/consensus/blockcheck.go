@@ -17,11 +17,11 @@ const merkleNodeSize = 64
 // header commits to, its size, its coinbase, and each transaction. It looks
 // neither at proof of work (CheckHeader) nor at witnesses.
 func CheckBlock(b *Block, p *params.Params) error {
-	root, repeated := merkleRoot(TxIDs(b.Txs))
-	if root != b.Header.MerkleRoot {
-		return mutated(RuleMerkleRoot, "transactions give %v, the header has %v", root, b.Header.MerkleRoot)
+	tree := b.merkle()
+	if tree.root != b.Header.MerkleRoot {
+		return mutated(RuleMerkleRoot, "transactions give %v, the header has %v", tree.root, b.Header.MerkleRoot)
 	}
-	if repeated {
+	if tree.repeated {
 		return mutated(RuleDuplicateTxs, "part of the transactions is repeated without a change of the merkle root")
 	}
 	if err := checkBlockSize(b, p); err != nil {

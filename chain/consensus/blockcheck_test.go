@@ -230,19 +230,22 @@ func TestMerkleRepetition(t *testing.T) {
 		ids[i] = chainhash.Hash{byte(i + 1)}
 	}
 	for n := 1; n <= len(ids)/2; n++ {
-		root, repeated := merkleRoot(ids[:n])
+		tree := merkleOf(ids[:n])
+		root, repeated := tree.root, tree.repeated
 		if repeated {
 			t.Errorf("%d different ids count as repeated", n)
 		}
 		for part := 1; part <= n; part++ {
 			longer := append(append([]chainhash.Hash(nil), ids[:n]...), ids[n-part:n]...)
-			got, repeated := merkleRoot(longer)
+			tree := merkleOf(longer)
+			got, repeated := tree.root, tree.repeated
 			if got == root && !repeated {
 				t.Errorf("%d ids and the last %d again: same root, not noticed", n, part)
 			}
 		}
 		if n > 1 && n%2 == 1 {
-			got, repeated := merkleRoot(append(append([]chainhash.Hash(nil), ids[:n]...), ids[n-1]))
+			tree := merkleOf(append(append([]chainhash.Hash(nil), ids[:n]...), ids[n-1]))
+			got, repeated := tree.root, tree.repeated
 			if got != root || !repeated {
 				t.Errorf("%d ids and the last again: same root %v, noticed %v", n, got == root, repeated)
 			}
@@ -287,5 +290,26 @@ func BenchmarkMerkleRoot4000(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		MerkleRoot(ids)
+	}
+}
+
+// TestMerkleOnce counts what a block's merkle tree costs: it is hashed once,
+// and a copy of the block with other transactions does not inherit it.
+func TestMerkleOnce(t *testing.T) {
+	b := block(coinbaseAt(1, 1), payment(1), payment(2))
+	first := b.merkle()
+	if err := CheckBlock(b, mainnet()); err != nil {
+		t.Fatal(err)
+	}
+	branch := b.CoinbaseBranch()
+	if b.merkle() != first || &branch[0] != &first.branch[0] {
+		t.Error("the merkle tree was made again")
+	}
+	if want := FirstBranch(TxIDs(b.Txs)); !slices.Equal(branch, want) {
+		t.Errorf("branch %v, want %v", branch, want)
+	}
+	other := &Block{Header: b.Header, Hash: b.Hash, Txs: b.Txs[:2]}
+	if rule := AsRule(CheckBlock(other, mainnet())); rule == nil || rule.Rule != RuleMerkleRoot {
+		t.Errorf("a block without its last transaction: %v", rule)
 	}
 }

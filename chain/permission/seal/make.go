@@ -7,6 +7,8 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
 )
 
 // OutputSize is the number of bytes that the output of a seal adds to a
@@ -35,7 +37,7 @@ func SealBlock(genesis chainhash.Hash, block *wire.MsgBlock, height int32, key *
 	for i, tx := range block.Transactions[1:] {
 		ids[i+1] = tx.TxHash()
 	}
-	coinbase, err := SealHeader(genesis, &block.Header, block.Transactions[0], branchOf(ids), height, key, [32]byte{})
+	coinbase, err := SealHeader(genesis, &block.Header, block.Transactions[0], consensus.FirstBranch(ids), height, key, [32]byte{})
 	if err != nil {
 		return err
 	}

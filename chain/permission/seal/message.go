@@ -59,19 +59,6 @@ func climb(leaf chainhash.Hash, branch []chainhash.Hash) chainhash.Hash {
 	return leaf
 }
 
-// branchOf returns the siblings on the way from the first of ids to the
-// merkle root, the lowest first. It overwrites ids.
-func branchOf(ids []chainhash.Hash) []chainhash.Hash {
-	var branch []chainhash.Hash
-	for n := len(ids); n > 1; n = (n + 1) / 2 {
-		branch = append(branch, ids[1])
-		for i := 2; i < n; i += 2 {
-			ids[i/2] = hashPair(ids[i], ids[min(i+1, n-1)])
-		}
-	}
-	return branch
-}
-
 func hashPair(left, right chainhash.Hash) chainhash.Hash {
 	var both [2 * chainhash.HashSize]byte
 	copy(both[:], left[:])

@@ -31,11 +31,10 @@ type Proof struct {
 	Branch   []chainhash.Hash // siblings on the way from the coinbase to the merkle root, lowest first
 }
 
-// ProofOf returns the proof of a block. It hashes the whole merkle tree. The
-// block must have a transaction; the first one is shared but for its
-// witness.
+// ProofOf returns the proof of a block. The block must have a transaction; the
+// first one is shared but for its witness.
 func ProofOf(b *consensus.Block) Proof {
-	return Proof{Coinbase: stripped(b.Txs[0].Msg), Branch: branchOf(consensus.TxIDs(b.Txs))}
+	return Proof{Coinbase: stripped(b.Txs[0].Msg), Branch: b.CoinbaseBranch()}
 }
 
 // ParseProof makes a proof of an encoded coinbase, which must be in the form

@@ -18,7 +18,7 @@ func TestBranch(t *testing.T) {
 			ids[i] = chainhash.HashH([]byte{byte(i)})
 		}
 		root, leaf := consensus.MerkleRoot(ids), ids[0]
-		if got := climb(leaf, branchOf(ids)); got != root {
+		if got := climb(leaf, consensus.FirstBranch(ids)); got != root {
 			t.Errorf("%d leaves: branch leads to %v, root is %v", n, got, root)
 		}
 	}
