@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // IndexRow is what the block index keeps of one block.
@@ -17,22 +20,34 @@ type IndexRow struct {
 
 const indexDir = "index"
 
+// proofPrefix begins the keys of proof rows. They come after those of all
+// block rows: no hash has all its bits set.
+var proofPrefix = bytes.Repeat([]byte{0xff}, 32)
+
+func proofKey(hash [32]byte) []byte { return append(slices.Clone(proofPrefix), hash[:]...) }
+
 func indexCRC(hash, value []byte) uint32 {
 	return crc32.Update(crc32.Checksum(hash, castagnoli()), castagnoli(), value)
 }
 
-// WriteIndex adds or replaces rows. When it returns nil all of them are
-// durable; after a crash during the call either all or none are there.
-func (s *Store) WriteIndex(rows []IndexRow) error {
+// WriteIndex adds or replaces rows, and proofs: rows of their own that say of a
+// block what has to outlive its body, see Proof. When it returns nil all of
+// them are durable; after a crash during the call either all or none are there.
+func (s *Store) WriteIndex(rows []IndexRow, proofs ...IndexRow) error {
 	s.indexMu.Lock()
 	defer s.indexMu.Unlock()
 	if err := s.writable(); err != nil {
 		return err
 	}
 	var batch leveldb.Batch
+	put := func(key, value []byte) {
+		batch.Put(key, binary.LittleEndian.AppendUint32(value[:len(value):len(value)], indexCRC(key, value)))
+	}
 	for _, row := range rows {
-		value := binary.LittleEndian.AppendUint32(row.Value[:len(row.Value):len(row.Value)], indexCRC(row.Hash[:], row.Value))
-		batch.Put(row.Hash[:], value)
+		put(row.Hash[:], row.Value)
+	}
+	for _, row := range proofs {
+		put(proofKey(row.Hash), row.Value)
 	}
 	err := s.index.write(func() error { return s.index.Write(&batch, &opt.WriteOptions{Sync: true}) })
 	if err != nil {
@@ -41,17 +56,53 @@ func (s *Store) WriteIndex(rows []IndexRow) error {
 	return nil
 }
 
-// EachIndex calls fn for every row, in no useful order. A row that does not
-// fit its checksum ends it with a *DamageError.
+// Proof returns the proof row of a block, if there is one: what WriteIndex was
+// given. A row that does not fit its checksum is a *DamageError.
+func (s *Store) Proof(hash [32]byte) ([]byte, bool, error) {
+	if err := s.readable(); err != nil {
+		return nil, false, err
+	}
+	key := proofKey(hash)
+	v, ok, err := s.index.get(s.index, key)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	value, err := checkedRow(key, v)
+	return value, err == nil, err
+}
+
+// HasProof reports whether a block has a proof row.
+func (s *Store) HasProof(hash [32]byte) (bool, error) {
+	if err := s.readable(); err != nil {
+		return false, err
+	}
+	ok, err := s.index.Has(proofKey(hash), nil)
+	return ok, s.index.wrap(err)
+}
+
+// EachIndex calls fn for every row but proofs, in no useful order. A row that
+// does not fit its checksum ends it with a *DamageError.
 func (s *Store) EachIndex(fn func(IndexRow) error) error {
 	if err := s.readable(); err != nil {
 		return err
 	}
-	return s.index.each(s.index, nil, func(k, v []byte) error {
-		n := len(v) - 4
-		if len(k) != 32 || n < 0 || binary.LittleEndian.Uint32(v[n:]) != indexCRC(k, v[:n]) {
-			return &DamageError{File: indexDir, Offset: -1, What: fmt.Sprintf("row %x does not fit its checksum", k)}
+	return s.index.within(s.index, &util.Range{Limit: proofPrefix}, func(k, v []byte) error {
+		value, err := checkedRow(k, v)
+		if err == nil && len(k) != 32 {
+			err = &DamageError{File: indexDir, Offset: -1, What: fmt.Sprintf("row %x has a key of %d bytes", k, len(k))}
 		}
-		return fn(IndexRow{Hash: [32]byte(k), Value: append([]byte(nil), v[:n]...)})
+		if err != nil {
+			return err
+		}
+		return fn(IndexRow{Hash: [32]byte(k), Value: bytes.Clone(value)})
 	})
+}
+
+// checkedRow returns v, what is stored under k, without its checksum.
+func checkedRow(k, v []byte) ([]byte, error) {
+	n := len(v) - 4
+	if n < 0 || binary.LittleEndian.Uint32(v[n:]) != indexCRC(k, v[:n]) {
+		return nil, &DamageError{File: indexDir, Offset: -1, What: fmt.Sprintf("row %x does not fit its checksum", k)}
+	}
+	return v[:n], nil
 }

@@ -122,7 +122,12 @@ func (d *database) get(r reader, key []byte) ([]byte, bool, error) {
 // each calls fn for the rows whose keys start with prefix, in key order. The
 // slices are valid during the call only.
 func (d *database) each(r reader, prefix []byte, fn func(k, v []byte) error) error {
-	it := r.NewIterator(util.BytesPrefix(prefix), nil)
+	return d.within(r, util.BytesPrefix(prefix), fn)
+}
+
+// within is each for the rows whose keys are in span.
+func (d *database) within(r reader, span *util.Range, fn func(k, v []byte) error) error {
+	it := r.NewIterator(span, nil)
 	defer it.Release()
 	for it.Next() {
 		if err := fn(it.Key(), it.Value()); err != nil {
