@@ -146,7 +146,7 @@ func TestMethodList(t *testing.T) {
 		getindexinfo getblockfilter getaddressbalance getaddresstxids getaddressutxos searchrawtransactions
 		scantxoutset stop uptime help getrpcinfo
 		listmembers getmember listpending listpermissions verifypermission listminers grant revoke simulaterecords listauthority
-		getminingstatus getrestartinfo submitrestart
+		getminingstatus getrestartinfo submitrestart getjoininfo
 		authenticate notifyblocks stopnotifyblocks notifynewtransactions stopnotifynewtransactions`)
 	for _, name := range want {
 		if f.server.table.methods[name] == nil {
