@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -34,17 +35,41 @@ type Cluster struct {
 	nodes     []*Node
 }
 
-// New builds the programs and returns a cluster without chain or nodes.
-func New(t testing.TB) *Cluster {
-	t.Helper()
-	c := &Cluster{t: t, bin: t.TempDir(), Dir: t.TempDir()}
-	build := exec.Command("go", "build", "-trimpath", "-o", c.bin, "./cmd/charterd", "./cmd/charter")
+// programs builds both programs, once for all tests, and returns their folder.
+// Cleanup removes it.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "charter-nodetest-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-trimpath", "-o", dir, "./cmd/charterd", "./cmd/charter")
 	build.Dir = filepath.Join("..", "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	built = dir
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the programs: %v\n%s", err, out)
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
-	return c
+	return dir, nil
+})
+
+// built is the folder to remove; "": none. Written by programs alone.
+var built string
+
+// Cleanup removes the programs that New built. It is for TestMain.
+func Cleanup() {
+	if built != "" {
+		_ = os.RemoveAll(built) // a temporary folder
+	}
+}
+
+// New returns a cluster without chain or nodes.
+func New(t testing.TB) *Cluster {
+	t.Helper()
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Cluster{t: t, bin: bin, Dir: t.TempDir()}
 }
 
 // Init makes the chain file with `charter init`.
@@ -163,6 +188,12 @@ func (n *Node) Start() {
 func (n *Node) startWith(more ...string) {
 	n.c.t.Helper()
 	n.launch(more...)
+	n.waitRPC()
+}
+
+// waitRPC waits until the RPC of a process that was launched answers.
+func (n *Node) waitRPC() {
+	n.c.t.Helper()
 	n.c.Eventually("RPC of "+n.Name+" answers", func() error {
 		select {
 		case <-n.done:
@@ -185,6 +216,9 @@ func (n *Node) Stop() int {
 
 func (n *Node) end(sig syscall.Signal) {
 	n.c.t.Helper()
+	if n.cmd == nil {
+		return // was never started
+	}
 	if err := n.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		n.c.t.Errorf("signal node %s: %v", n.Name, err)
 	}
@@ -308,15 +342,27 @@ func (c *Cluster) EventuallyWithin(patience time.Duration, what string, cond fun
 	}
 }
 
-// freeAddr returns an address on which nothing listens.
+// given holds the ports that freeAddr gave out, so that none is given twice.
+var given sync.Map
+
+// freeAddr returns an address on which nothing listens. Its port lies below
+// those that systems give to connections.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		if _, taken := given.LoadOrStore(addr, true); taken {
+			continue
+		}
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		if err := ln.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
 	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // lockedBuffer is a log that is read while it is written.

@@ -417,7 +417,7 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-func decode(t *testing.T, text string, v any) {
+func decode(t testing.TB, text string, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), v); err != nil {
 		t.Fatalf("not JSON: %v\n%s", err, text)
