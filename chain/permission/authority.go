@@ -1,6 +1,8 @@
 package permission
 
 import (
+	"slices"
+
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
@@ -37,7 +39,7 @@ func (s *State) speakers(tx *wire.MsgTx, coins []consensus.Coin, h int32) []spea
 // authority is what the speakers of a transaction may do about one record,
 // as the state after the parent says.
 type authority struct {
-	own    *speaker  // manages the member whose key it is
+	own    *speaker  // the first that manages the member whose key it is
 	votes  []Voter   // of administering members
 	first  *Member   // the first of them in the order of inputs
 	lone   []speaker // activators that may decide it alone
@@ -54,7 +56,10 @@ func (s *State) authorityOver(r record.Record, speakers []speaker, h int32) auth
 		sp := &speakers[i]
 		say := ready && sp.member.ID == about // it carries the record, whose authority is its signature
 		if keyOf(r) != nil && sp.member.ID == about && sp.key.acts(record.Manage, h) {
-			a.own, say = sp, true
+			say = true
+			if a.own == nil {
+				a.own = sp
+			}
 		}
 		if !ready && sp.acts(record.Admin, h) {
 			a.votes, say = append(a.votes, sp.voter()), true
@@ -163,12 +168,12 @@ func (s *State) count(voters []Voter, h int32) int {
 	return n
 }
 
-// setupAlone reports whether one administering member decides a record: in
-// the set-up it may add members, keys and permissions, and whatever takes
-// admin or mine from nobody.
-func (s *State) setupAlone(r record.Record, by *Member, h int32) bool {
+// setupAlone reports whether one of the administering members that speak, of
+// which there are some, decides a record alone: in the set-up it may add
+// members, keys and permissions, and whatever takes admin or mine from nobody.
+func (s *State) setupAlone(r record.Record, by []Voter, h int32) bool {
 	const guarded = record.Admin | record.Mine
-	if by == nil || h > s.rules.setup {
+	if h > s.rules.setup {
 		return false
 	}
 	about, _ := memberOf(r)
@@ -179,7 +184,7 @@ func (s *State) setupAlone(r record.Record, by *Member, h int32) bool {
 	case record.Grant:
 		return m == nil || !takesAway(m, r, guarded, h)
 	case record.ChangeKey, record.RemoveKey:
-		if m == nil || m == by {
+		if m == nil || slices.ContainsFunc(by, func(v Voter) bool { return v.Member == m.ID }) {
 			return true
 		}
 		k := m.key(keyOf(r))

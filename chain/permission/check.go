@@ -87,25 +87,34 @@ func (ex *exemption) output(out *wire.TxOut, coins []consensus.Coin) bool {
 	return out.Value == 0 && slices.ContainsFunc(ex.added, func(id []byte) bool { return string(id) == string(out.PkScript) })
 }
 
-// checkPayment applies the permissions to send and to receive.
+// checkPayment applies the permissions to send and to receive. Where one of
+// them is restricted, coins lie on scripts of the standard kinds only.
 func (s *State) checkPayment(tx *wire.MsgTx, coins []consensus.Coin, h int32, ex *exemption) error {
-	if s.Restricts(record.Send) {
-		for i := range coins {
-			if !s.May(coins[i].Script, record.Send, h) && !ex.input(i) {
-				return broke(RuleSend, "input %d: %s may not send at height %d", i, s.whose(coins[i].Script), h)
-			}
-		}
-	}
-	if !s.Restricts(record.Receive) {
+	if !s.Restricts(record.Send) && !s.Restricts(record.Receive) {
 		return nil
+	}
+	for i := range coins {
+		if !s.mayMove(coins[i].Script, record.Send, h) && !ex.input(i) {
+			return broke(RuleSend, "input %d: %s may not send at height %d", i, s.whose(coins[i].Script), h)
+		}
 	}
 	for i, out := range tx.TxOut {
 		data := out.Value == 0 && len(out.PkScript) > 0 && out.PkScript[0] == txscript.OP_RETURN
-		if !data && !s.May(out.PkScript, record.Receive, h) && !ex.output(out, coins) {
+		if !data && !s.mayMove(out.PkScript, record.Receive, h) && !ex.output(out, coins) {
 			return broke(RuleReceive, "output %d: %s may not receive at height %d", i, s.whose(out.PkScript), h)
 		}
 	}
 	return nil
+}
+
+// mayMove reports whether a script may send or receive: if that is everybody's,
+// every script of a standard kind.
+func (s *State) mayMove(script []byte, perm record.Set, h int32) bool {
+	if s.Restricts(perm) {
+		return s.May(script, perm, h)
+	}
+	_, ok := record.Identity(script)
+	return ok
 }
 
 // whose names an identity and the member that it belongs to.

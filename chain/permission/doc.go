@@ -46,8 +46,9 @@
 // Votes. Who has a say is judged by the state after the parent, for each record
 // by itself, and so is how many it takes; a record in which none of the
 // speakers has a say breaks record-no-authority, whatever the other records
-// of the transaction. All keys that speak and administer are noted as voters;
-// others are not, though they may administer later. Any arrival of the record
+// of the transaction. All keys that speak and administer are noted as voters,
+// and the activator that decides a record alone; others are not, though they
+// may administer later. Any arrival of the record
 // with such a voter brings about a count, also by one that voted before. An
 // administering member that is the first to speak among its kind for a record
 // that nobody has voted for opens it; 32 records that it opened may be
@@ -66,7 +67,9 @@
 //
 // A member's own keys. A key record that a key with manage of the same member
 // speaks for takes effect at once. It is no vote: it leaves no row, but a row
-// that is there becomes done. What happens twice is refused, not ignored.
+// that is there becomes done, with the first such key among its voters. What
+// happens twice is refused, not ignored, unless the record's row is done: then
+// nobody's record does anything.
 //
 // Subjects. Two records are about the same if they grant the same member a
 // common permission; add, change or remove the same identity; create the same
@@ -87,7 +90,8 @@
 //
 // Set-up. In blocks 1 to setup_blocks one administering member decides every
 // record alone, but for upgrades, grants that take admin or mine away, and
-// records that end or shorten the role admin or mine of a key of another member.
+// records that end or shorten the role admin or mine of a key of a member that
+// does not speak itself.
 //
 // Mining. The permission to mine is held while mine or admin is in force; the
 // time without a break in which it is held is one period. A period that is
@@ -95,14 +99,22 @@
 // r+w+1 on, where r is the height of its ready record and w that of block r.
 // Ready is declared while the permission is in force, once; Since is the
 // height at which the period began. A grant that makes a period longer or
-// shorter leaves it active; a gap ends it. So does a revocation that is taken
-// back in the same block.
+// shorter leaves it active from where it was, also one that is still to come
+// if it has heights in common with what it was; a gap ends it. So does a
+// revocation that is taken back in the same block. Of two periods that one
+// member has before it, only the earlier is noted: what follows a gap between
+// the ranges of mine and admin is declared ready when it comes, also if it was
+// granted in the set-up. Who has the key and the permission that a ready record
+// speaks of is judged by the parent's state; whether the period is still the
+// same, and nobody was faster, by the running one.
 //
 // Guards. After each record that takes effect there is a member that holds
 // admin by name at the next height and for ever, with one key that has the
 // role likewise; and, where mine is restricted, one that mines likewise and
 // is active at the next height. Bounds on members that mine or administer count
-// those that may now or later, as far as ranges say, active or not.
+// those that may now or later, as far as ranges say, active or not: with
+// something left of the range of the permission and of that of a key, whether or
+// not they overlap.
 //
 // Moving coins. In a transaction with records no permission is asked of an
 // input that has a say in one of them, nor of the outputs to its script; in
@@ -110,7 +122,8 @@
 // input that speaks without a say gets no exemption, else any record would
 // let everybody's coins move. Outputs of amount 0 to a governing key that a
 // record adds need no permission either. Where neither send nor receive is
-// restricted, scripts may be of any form.
+// restricted, scripts may be of any form; where one is, the other side's too
+// are of the standard kinds.
 //
 // Upgrades. A scheduled one can be moved until its height has come.
 //

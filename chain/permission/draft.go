@@ -130,7 +130,7 @@ func (d *Draft) take(r record.Record, a authority) error {
 		v = &vote{rec: r}
 	}
 	v = v.with(a.votes)
-	if d.parent.count(v.voters, d.h) >= d.parent.need(r, d.h) || d.parent.setupAlone(r, a.first, d.h) {
+	if len(a.votes) > 0 && (d.parent.count(v.voters, d.h) >= d.parent.need(r, d.h) || d.parent.setupAlone(r, a.votes, d.h)) {
 		d.setVote(id, v.decided())
 		return d.effect(r)
 	}

@@ -186,21 +186,24 @@ func (m *Member) mineRange(at uint32) (record.Range, bool) {
 // period the declaration of being ready.
 func (m *Member) settleMining(was period, h int32, atOnce bool) {
 	next := uint32(h) + 1
+	old := period{m.MineSince, m.MineUntil, m.ActiveFrom, m.MineSince >= next}
 	m.MineSince, m.MineUntil, m.ActiveFrom = 0, 0, 0
 	r, now := m.mineRange(next)
-	switch {
-	case now && was.ok:
+	if now && was.ok {
 		m.MineSince, m.MineUntil, m.ActiveFrom = was.since, r.Until, was.active
-	case now:
-		m.MineSince, m.MineUntil, m.ActiveFrom = max(r.From, next), r.Until, forever
-	default:
+		return
+	}
+	if r = begin(r, h); !now {
 		if r, now = m.mineToCome(next); !now {
 			return
 		}
-		m.MineSince, m.MineUntil, m.ActiveFrom = r.From, r.Until, forever
 	}
-	if atOnce && m.ActiveFrom == forever {
-		m.ActiveFrom = m.MineSince
+	m.MineSince, m.MineUntil, m.ActiveFrom = r.From, r.Until, forever
+	if old.ok && max(old.since, r.From) < min(old.until, r.Until) { // it had not begun, and is moved
+		m.ActiveFrom = old.active
+	}
+	if atOnce {
+		m.ActiveFrom = min(m.ActiveFrom, m.MineSince)
 	}
 }
 

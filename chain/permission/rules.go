@@ -22,11 +22,11 @@ const (
 	RuleNoAuthority      consensus.Rule = "record-no-authority"     // nobody who speaks may ask for it
 	RuleLapse            consensus.Rule = "record-lapse"            // lapse is past, or too far ahead
 	RuleUpgradeSoon      consensus.Rule = "upgrade-too-soon"        // less than MinUpgradeNotice ahead
-	RuleNotReady         consensus.Rule = "ready-not-mining"        // no such member, key, or time of the permission
+	RuleNotReady         consensus.Rule = "ready-not-mining"        // no such key, or time of the permission
 	RuleReadyAgain       consensus.Rule = "ready-again"             // the member was declared ready before
 	RuleTooManyLone      consensus.Rule = "too-many-lone-decisions" // of an activator, within LoneWindow
 	RuleTooManyOpen      consensus.Rule = "too-many-open-records"   // opened by one administering member
-	RuleUnknownMember    consensus.Rule = "unknown-member"          // the rules from here on are those of changes
+	RuleUnknownMember    consensus.Rule = "unknown-member"          // the rules from here on are those of changes, this one of ready too
 	RuleMemberExists     consensus.Rule = "member-exists"           // the id is taken
 	RuleNameTaken        consensus.Rule = "name-taken"              //
 	RuleIdentityTaken    consensus.Rule = "identity-taken"          // it belongs to a member already
