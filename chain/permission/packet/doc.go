@@ -21,7 +21,12 @@
 //	input   08    final witness: one signature (read only)
 //	input   13    BIP340 signature for the key path, 64 bytes
 //
-// Other pairs are kept as they are. A PSBT that does not say which coins it
+// Other pairs are kept as they are; those of a type that package psbt knows
+// have to be as that type asks for. A PSBT that does not say which coins it
 // spends, spends other than P2TR coins, asks for another signature hash, or
 // holds a signature that does not fit, is refused.
+//
+// Package psbt of btcsuite reads and writes the pairs. Before it reads, the
+// maps are split and looked through here, because it trusts announced lengths
+// and passes over some faults; pairs.go says which.
 package packet

@@ -10,6 +10,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -25,7 +26,7 @@ type Packet struct {
 	Coins []Coin      // what each input spends
 	Sigs  [][]byte    // 64 bytes for each input that is signed, else nil
 
-	extra []psbtMap // what its PSBT holds besides: global, inputs, outputs
+	others *psbt.Packet // what its PSBT holds besides; nil: nothing
 }
 
 // Coin is an unspent P2TR output by which a key speaks in a transaction with
@@ -199,8 +200,11 @@ func (p *Packet) Combine(other *Packet) error {
 		}
 		sigs[i] = sig
 	}
-	p.Sigs = sigs
-	p.mergeExtra(other)
+	others, err := p.merge(other)
+	if err != nil {
+		return err
+	}
+	p.Sigs, p.others = sigs, others
 	return nil
 }
 

@@ -3,105 +3,52 @@ package packet
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
-
-	"github.com/charterchain/charter/chain/params/scan"
+	"github.com/btcsuite/btcd/psbt/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 )
 
 // PSBTs of version 0 (BIP174, BIP371); doc.go has the format.
 const (
 	psbtMagic = "psbt\xff"
 
-	psbtTx      = 0x00
-	psbtVersion = 0xfb
+	psbtTx      = byte(psbt.UnsignedTxType)
+	psbtVersion = byte(psbt.VersionType)
 
-	psbtWitnessUTXO = 0x01
-	psbtSigHash     = 0x03
-	psbtWitness     = 0x08
-	psbtTapKeySig   = 0x13
-
-	// maxPSBT bounds the bytes of a packet: many times what a transaction
-	// with the most records takes.
-	maxPSBT = 1 << 20
+	psbtPrevTx      = byte(psbt.NonWitnessUtxoType)
+	psbtWitnessUTXO = byte(psbt.WitnessUtxoType)
 )
-
-// psbtPair is a key and its value.
-type psbtPair struct{ key, value []byte }
-
-// psbtMap is the pairs of one map in order.
-type psbtMap []psbtPair
 
 // Encode writes the packet as a PSBT in base64.
 func (p *Packet) Encode() (string, error) {
-	var tx bytes.Buffer
-	if err := p.Tx.SerializeNoWitness(&tx); err != nil {
-		return "", fmt.Errorf("encode the transaction: %w", err)
+	raw, err := p.bytes()
+	return base64.StdEncoding.EncodeToString(raw), err
+}
+
+func (p *Packet) bytes() ([]byte, error) {
+	out, err := psbt.NewFromUnsignedTx(p.Tx)
+	if err != nil {
+		return nil, fmt.Errorf("encode the transaction: %w", err)
 	}
-	out := []byte(psbtMagic)
-	out = psbtMap{{[]byte{psbtTx}, tx.Bytes()}}.with(p.extraOf(0)).append(out)
+	if p.others != nil {
+		out.XPubs, out.Unknowns = p.others.XPubs, p.others.Unknowns
+		copy(out.Inputs, p.others.Inputs)
+		copy(out.Outputs, p.others.Outputs)
+	}
 	for i, c := range p.Coins {
-		utxo := binary.LittleEndian.AppendUint64(nil, uint64(c.Amount))
-		utxo = append(appendSize(utxo, len(c.Script)), c.Script...)
-		m := psbtMap{{[]byte{psbtWitnessUTXO}, utxo}}
-		if p.Sigs[i] != nil {
-			m = append(m, psbtPair{[]byte{psbtTapKeySig}, p.Sigs[i]})
-		}
-		out = m.with(p.extraOf(1 + i)).append(out)
+		out.Inputs[i].WitnessUtxo = wire.NewTxOut(c.Amount, c.Script)
+		out.Inputs[i].TaprootKeySpendSig = p.Sigs[i]
 	}
-	for i := range p.Tx.TxOut {
-		out = p.extraOf(1 + len(p.Coins) + i).append(out)
+	var b bytes.Buffer
+	if err := out.Serialize(&b); err != nil {
+		return nil, fmt.Errorf("encode as a PSBT: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(out), nil
-}
-
-// extraOf is what a map holds besides what the packet understands.
-func (p *Packet) extraOf(i int) psbtMap {
-	if i >= len(p.extra) {
-		return nil
-	}
-	return p.extra[i]
-}
-
-// with adds pairs whose keys m does not have.
-func (m psbtMap) with(more psbtMap) psbtMap {
-	for _, pair := range more {
-		if _, ok := m.get(pair.key...); !ok {
-			m = append(m, pair)
-		}
-	}
-	return m
-}
-
-func (m psbtMap) get(key ...byte) ([]byte, bool) {
-	at := slices.IndexFunc(m, func(p psbtPair) bool { return bytes.Equal(p.key, key) })
-	if at < 0 {
-		return nil, false
-	}
-	return m[at].value, true
-}
-
-func (m psbtMap) append(out []byte) []byte {
-	for _, pair := range m {
-		out = append(appendSize(out, len(pair.key)), pair.key...)
-		out = append(appendSize(out, len(pair.value)), pair.value...)
-	}
-	return append(out, 0)
-}
-
-func appendSize(out []byte, n int) []byte {
-	switch {
-	case n < 0xfd:
-		return append(out, byte(n))
-	case n <= 0xffff:
-		return binary.LittleEndian.AppendUint16(append(out, 0xfd), uint16(n))
-	}
-	return binary.LittleEndian.AppendUint32(append(out, 0xfe), uint32(n))
+	return b.Bytes(), nil
 }
 
 // Parse reads a PSBT in base64. Signatures in it are checked.
@@ -122,36 +69,13 @@ func parse(text string) (*Packet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is not base64: %w", err)
 	}
-	rest, ok := bytes.CutPrefix(raw, []byte(psbtMagic))
-	if !ok {
-		return nil, errors.New("it does not begin as one")
-	}
-	global, rest, err := readMap(rest)
+	maps, err := splitMaps(raw)
 	if err != nil {
-		return nil, fmt.Errorf("global map: %w", err)
-	}
-	p := new(Packet)
-	if err := p.readGlobal(global); err != nil {
 		return nil, err
 	}
-	for i := range p.Tx.TxIn {
-		var m psbtMap
-		if m, rest, err = readMap(rest); err == nil {
-			err = p.readInput(i, m)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("input %d: %w", i, err)
-		}
-	}
-	for i := range p.Tx.TxOut {
-		var m psbtMap
-		if m, rest, err = readMap(rest); err != nil {
-			return nil, fmt.Errorf("output %d: %w", i, err)
-		}
-		p.extra = append(p.extra, m)
-	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%d bytes are left over behind it", len(rest))
+	p, err := fromMaps(maps)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -167,118 +91,91 @@ func parse(text string) (*Packet, error) {
 	return p, nil
 }
 
-func (p *Packet) readGlobal(m psbtMap) error {
-	if v, ok := m.get(psbtVersion); ok && !bytes.Equal(v, make([]byte, 4)) {
-		return errors.New("its version is not 0, which is the only one that is understood")
-	}
-	raw, ok := m.get(psbtTx)
+func splitMaps(raw []byte) ([]pairs, error) {
+	rest, ok := bytes.CutPrefix(raw, []byte(psbtMagic))
 	if !ok {
-		return errors.New("it holds no transaction")
+		return nil, errors.New("it does not begin as one")
 	}
-	tx, err := scan.DecodeTx(raw)
-	if err != nil {
-		return fmt.Errorf("transaction: %w", err)
-	}
-	for i, in := range tx.TxIn {
-		if len(in.SignatureScript) > 0 || len(in.Witness) > 0 {
-			return fmt.Errorf("transaction: input %d is signed within it", i)
-		}
-	}
-	p.Tx = tx
-	p.extra = append(p.extra, m.without(psbtTx))
-	return nil
+	return readMaps(rest)
 }
 
-func (p *Packet) readInput(i int, m psbtMap) error {
-	utxo, ok := m.get(psbtWitnessUTXO)
-	if !ok {
-		return errors.New("it does not say which coin it spends (witness UTXO)")
+func fromMaps(maps []pairs) (*Packet, error) {
+	if err := checkMaps(maps); err != nil {
+		return nil, err
 	}
-	if v, ok := m.get(psbtSigHash); ok && !bytes.Equal(v, make([]byte, 4)) {
+	read, err := psbt.NewFromRawBytes(bytes.NewReader(writeMaps(maps)), false)
+	if err != nil {
+		return nil, fmt.Errorf("a pair is not as its type asks for: %w", err)
+	}
+	p := &Packet{Tx: read.UnsignedTx, others: read}
+	for i := range read.Inputs {
+		if err := p.readInput(&read.Inputs[i]); err != nil {
+			return nil, fmt.Errorf("input %d: %w", i, err)
+		}
+	}
+	return p, nil
+}
+
+// readInput takes coin and signature of the next input.
+func (p *Packet) readInput(in *psbt.PInput) error {
+	if in.SighashType != txscript.SigHashDefault {
 		return errors.New("it asks for another signature hash than the default one")
 	}
-	const amount = 8
-	if len(utxo) < amount {
-		return errors.New("its coin is cut off")
+	if in.FinalScriptSig != nil {
+		return errors.New("it has a final script: an input that spends a P2TR coin has none")
 	}
-	n, size, err := scan.VarInt(utxo[amount:])
-	if err != nil || n != uint64(len(utxo)-amount-size) {
-		return errors.New("the script of its coin is cut off or too long")
-	}
-	p.Coins = append(p.Coins, Coin{
-		OutPoint: p.Tx.TxIn[i].PreviousOutPoint,
-		Amount:   int64(binary.LittleEndian.Uint64(utxo)),
-		Script:   utxo[amount+size:],
-	})
-	sig, err := inputSig(m)
+	sig, err := inputSig(in)
 	if err != nil {
 		return err
 	}
+	p.Coins = append(p.Coins, Coin{
+		OutPoint: p.Tx.TxIn[len(p.Coins)].PreviousOutPoint,
+		Amount:   in.WitnessUtxo.Value,
+		Script:   in.WitnessUtxo.PkScript,
+	})
 	p.Sigs = append(p.Sigs, sig)
-	p.extra = append(p.extra, m.without(psbtWitnessUTXO, psbtTapKeySig, psbtWitness))
+	in.FinalScriptWitness = nil // it is written as a signature
 	return nil
 }
 
 // inputSig is the signature of an input, nil for none.
-func inputSig(m psbtMap) ([]byte, error) {
-	sig, ok := m.get(psbtTapKeySig)
-	if final, is := m.get(psbtWitness); is {
+func inputSig(in *psbt.PInput) ([]byte, error) {
+	sig := in.TaprootKeySpendSig
+	if final := in.FinalScriptWitness; final != nil {
 		const head = 2 // one item, of 64 bytes
 		if len(final) != head+schnorr.SignatureSize || final[0] != 1 || final[1] != schnorr.SignatureSize {
 			return nil, errors.New("its witness is not one signature of a key")
 		}
-		sig, ok = final[head:], true
+		sig = final[head:]
 	}
-	if ok && len(sig) != schnorr.SignatureSize {
+	if sig != nil && len(sig) != schnorr.SignatureSize {
 		return nil, fmt.Errorf("its signature has %d bytes instead of %d: only the default signature hash is understood", len(sig), schnorr.SignatureSize)
 	}
 	return sig, nil
 }
 
-// without drops pairs whose key is one of the types alone.
-func (m psbtMap) without(types ...byte) psbtMap {
-	return slices.DeleteFunc(slices.Clone(m), func(p psbtPair) bool {
-		return len(p.key) == 1 && slices.Contains(types, p.key[0])
-	})
-}
-
-// readMap reads a map and returns what is behind it.
-func readMap(b []byte) (m psbtMap, rest []byte, err error) {
-	for {
-		var pair psbtPair
-		if pair.key, b, err = readBytes(b); err != nil {
-			return nil, nil, err
-		}
-		if len(pair.key) == 0 {
-			return m, b, nil
-		}
-		if pair.value, b, err = readBytes(b); err != nil {
-			return nil, nil, err
-		}
-		if _, twice := m.get(pair.key...); twice {
-			return nil, nil, fmt.Errorf("the key %x is there twice", pair.key)
-		}
-		m = append(m, pair)
+// merge returns what p holds besides its transaction, coins and signatures,
+// with the pairs of another copy that p does not have.
+func (p *Packet) merge(other *Packet) (*psbt.Packet, error) {
+	if other.others == nil {
+		return p.others, nil
 	}
-}
-
-func readBytes(b []byte) (v, rest []byte, err error) {
-	n, size, err := scan.VarInt(b)
+	var both [2][]pairs
+	for i, of := range []*Packet{p, other} {
+		raw, err := of.bytes()
+		if err != nil {
+			return nil, err
+		}
+		if both[i], err = splitMaps(raw); err != nil {
+			return nil, err
+		}
+	}
+	for i, theirs := range both[1] {
+		both[0][i] = both[0][i].with(theirs)
+	}
+	merged, err := fromMaps(both[0])
 	if err != nil {
-		return nil, nil, fmt.Errorf("a length: %w", err)
+		return nil, err
 	}
-	if n > uint64(len(b)-size) {
-		return nil, nil, fmt.Errorf("%d bytes are announced, %d are left", n, len(b)-size)
-	}
-	return b[size : size+int(n)], b[size+int(n):], nil
-}
-
-// mergeExtra takes over pairs of another copy that this one does not have.
-func (p *Packet) mergeExtra(other *Packet) {
-	for i := range max(len(p.extra), len(other.extra)) {
-		if i == len(p.extra) {
-			p.extra = append(p.extra, nil)
-		}
-		p.extra[i] = slices.Clone(p.extra[i]).with(other.extraOf(i))
-	}
+	return merged.others, nil
 }
