@@ -16,6 +16,9 @@ import (
 func (a rpcMiner) Status() rpc.MinerStatus {
 	s := a.m.Status()
 	out := rpc.MinerStatus{Mining: s.Mining, State: string(s.State), Reason: s.Reason, Rank: s.Rank, Next: s.Next, Restart: s.Restart}
+	if s.State == miner.StateNotStarted {
+		out.Reason = "mining is off: start the node with --mine"
+	}
 	if key, ok := a.m.SealKey(); ok {
 		out.Key = &key
 	}
