@@ -73,6 +73,9 @@ func (r *roster) held() []permissionJSON {
 		for i := range r.Members {
 			m := &r.Members[i]
 			for _, by := range []record.Set{perm, record.Admin} {
+				if by != perm && !includes(m, perm) {
+					break
+				}
 				span, ok := rangeOf(m, by)
 				if ok && span.Until > uint32(r.Height) {
 					p.Holders = append(p.Holders, permissionHeld{m.MemberRef, span.From, span.Until, by != perm})
@@ -84,6 +87,11 @@ func (r *roster) held() []permissionJSON {
 	}
 	return list
 }
+
+// includes reports whether admin, where the member holds it, stands for the
+// permission too: a restart block ends mining for administering members that
+// it does not list.
+func includes(m *client.Member, perm record.Set) bool { return perm != record.Mine || m.Mining != nil }
 
 func (e *env) showPermissions(r *roster) error {
 	list := r.held()
