@@ -32,9 +32,9 @@ const (
 var ErrDiskLow = errors.New("disk nearly full")
 
 // checkFiles refuses to start where too few files may be open. Go's runtime
-// has raised the soft limit to the hard one already.
+// has raised the soft limit already, to one below the hard one.
 func checkFiles(limit uint64, known bool) error {
-	if known && limit < minFiles {
+	if known && limit < minFiles-1 {
 		return fmt.Errorf("only %d files may be open at once, %d are needed: raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd)", limit, minFiles)
 	}
 	return nil

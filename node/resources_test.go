@@ -18,7 +18,7 @@ func TestCheckFiles(t *testing.T) {
 		limit uint64
 		known bool
 		ok    bool
-	}{{minFiles, true, true}, {minFiles - 1, true, false}, {0, false, true}} {
+	}{{minFiles - 1, true, true}, {minFiles - 2, true, false}, {0, false, true}} {
 		if err := checkFiles(tt.limit, tt.known); (err == nil) != tt.ok {
 			t.Errorf("limit %d (known: %v): %v", tt.limit, tt.known, err)
 		}

@@ -78,18 +78,18 @@ func mustBeFree(path string) error {
 
 // Load implements rpc.Snapshots.
 func (s snapshotFiles) Load(ctx context.Context, path string, want *[32]byte) (chain.LoadedSnapshot, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return chain.LoadedSnapshot{}, err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for who writes to it
+		return chain.LoadedSnapshot{}, fmt.Errorf("%s is no plain file; it is read three times", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return chain.LoadedSnapshot{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return chain.LoadedSnapshot{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return chain.LoadedSnapshot{}, fmt.Errorf("%s is no plain file; it is read three times", path)
-	}
 	// Its coins, and those of the check once more.
 	if why := s.n.lacksRoom(s.n.opts.Dir, 2*info.Size()); why != "" {
 		return chain.LoadedSnapshot{}, fmt.Errorf("%s: %s", s.n.opts.Dir, why)
