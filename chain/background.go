@@ -15,9 +15,10 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
-	"github.com/charterchain/charter/chain/utxo/snapshot"
 )
 
 // The check of the history below a UTXO snapshot has coins of its own, from
@@ -28,9 +29,10 @@ import (
 //	base    32     hash of the block of the snapshot
 //	block   32     hash of the block after which these are the coins
 //	height  4      of it, little-endian
-//	stats   rest   of the coins (utxo.Stats)
+//	meta    rest   as in a commit of the chain state: of coins and permissions
 //
-// It can be made again from the blocks at any time, and is when it is damaged.
+// Where the chain has permissions there are the rows of what each block changed
+// of them too, as in the chain state, which gets them in the end. It can be made again from the blocks at any time, and is when it is damaged.
 const (
 	backgroundName  = "background"
 	backgroundFixed = 32 + 32 + 4
@@ -62,6 +64,7 @@ type snapState struct {
 
 	db    *store.IndexDB
 	cache *utxo.Cache
+	perm  *history  // up to at; nil on chains without permissions
 	told  time.Time // when progress was last in the log
 }
 
@@ -143,11 +146,18 @@ func (c *Chain) resumeBackground(s *snapState) error {
 	}
 	if err == nil && ok && len(raw) > backgroundFixed && bytes.Equal(raw[:32], s.base.hash[:]) {
 		at := s.base.ancestor(int32(binary.LittleEndian.Uint32(raw[64:])))
-		stats, err := utxo.DecodeStats(raw[backgroundFixed:])
-		if err == nil && at != nil && at.hash == chainhash.Hash(raw[32:64]) {
+		stats, hash, err := c.decodeMeta(raw[backgroundFixed:])
+		known := err == nil && at != nil && at.hash == chainhash.Hash(raw[32:64])
+		if known {
+			err = c.openPerm(s, at, hash)
+		}
+		switch {
+		case known && err == nil:
 			s.at, s.committed = at, at.height
 			s.cache = utxo.NewCache(s.db, c.backgroundBytes(), stats)
 			return nil
+		case err != nil && !isDamaged(err):
+			return err
 		}
 	}
 	return c.restartBackground(s)
@@ -168,6 +178,7 @@ func (c *Chain) restartBackground(s *snapState) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.cache, s.at, s.committed, s.missing = cache, s.base.ancestor(0), 0, 0
+	s.perm = newHistory(c.p)
 	for n := s.base; n != nil; n = n.parent {
 		if n.status&statusPruned != 0 && n.status&statusData == 0 {
 			n.status &^= statusPruned
@@ -255,12 +266,12 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 		return err
 	}
 	view := utxo.NewView(s.cache)
-	var spent [][]consensus.Coin
 	if !valid {
 		err = c.checkAlone(b, n)
 	}
+	var found checked
 	if err == nil {
-		spent, err = c.connectOn(ctx, view, b, n, !valid)
+		found, err = c.judgeBelow(ctx, s, view, b, n, !valid)
 	}
 	if rule := consensus.AsRule(err); rule != nil {
 		if rule.Mutated {
@@ -271,10 +282,19 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 	if err != nil {
 		return err
 	}
-	if err := c.keepChecked(n, spent); err != nil {
+	if n.seal != nil && !n.unnamed() && n.seal.member != found.member {
+		return c.snapshotWrong(s, wrongSealer(n, found.member))
+	}
+	if err := c.keepChecked(s, n, found); err != nil {
 		return err
 	}
 	s.cache.Apply(view)
+	if s.perm != nil {
+		s.perm.push(n, found.after.state, found.after.delta)
+		if found.after.delta != nil {
+			s.perm.save(n, found.after.delta)
+		}
+	}
 	c.mu.Lock()
 	s.at = n
 	c.mu.Unlock()
@@ -284,9 +304,29 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 		c.log.Info("check below the UTXO snapshot goes on", "height", n.height, "of", s.base.height)
 	}
 	if s.cache.OverBudget() {
-		return c.flushBackground(s)
+		return c.flushBackground(ctx, s)
 	}
 	return nil
+}
+
+// checked is what came out about a block below a snapshot.
+type checked struct {
+	member record.MemberID // that sealed it
+	spent  [][]consensus.Coin
+	after  permissionsAfter
+}
+
+// judgeBelow connects b, the block n, in view, and judges who sealed it.
+func (c *Chain) judgeBelow(ctx context.Context, s *snapState, view *utxo.View, b *consensus.Block, n *node, scripts bool) (found checked, err error) {
+	var parent *permission.State
+	if s.perm != nil {
+		parent = s.perm.tip
+	}
+	if found.member, err = c.decideBelow(s, b, n); err != nil {
+		return found, err
+	}
+	found.spent, found.after, err = c.judgeOn(ctx, view, b, n, parent, scripts)
+	return found, err
 }
 
 // bodyBelow reads a block below the snapshot; valid: it was connected before.
@@ -297,34 +337,47 @@ func (c *Chain) bodyBelow(n *node) (b *consensus.Block, valid bool, err error) {
 	return b, n.status&statusValid != 0, err
 }
 
-// keepChecked notes that n breaks no rule, and keeps its undo data.
-func (c *Chain) keepChecked(n *node, spent [][]consensus.Coin) error {
+// keepChecked notes that n breaks no rule and who sealed it, and keeps its undo
+// data.
+func (c *Chain) keepChecked(s *snapState, n *node, found checked) error {
 	c.change.Lock()
 	defer c.change.Unlock()
 	if err := c.failure.get(); err != nil {
 		return err
 	}
-	if err := c.keepUndo(n, spent); err != nil {
+	if err := c.keepUndo(n, found.spent); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n.status = n.status&^statusPruned | statusValid
+	if n.seal != nil {
+		n.seal.decided(found.member, s.perm.tip, n.height)
+	}
 	c.touch(n)
 	return nil
 }
 
-// flushBackground writes the coins of the check and where it is, in one step.
-func (c *Chain) flushBackground(s *snapState) error {
+// flushBackground writes the coins of the check and where it is, in one step,
+// once all that is known of the blocks up to there is on disk.
+func (c *Chain) flushBackground(ctx context.Context, s *snapState) error {
+	if err := c.Flush(ctx); err != nil {
+		return err
+	}
 	frozen := s.cache.Freeze()
 	var batch store.IndexBatch
+	var perm *permission.State
+	if s.perm != nil {
+		perm = s.perm.tip
+		eachUnsaved(s.perm.takeUnsaved(), batch.Put, batch.Delete)
+	}
 	if err := frozen.Each(batch.Put, batch.Delete); err != nil {
 		return err
 	}
 	row := append(make([]byte, 0, backgroundFixed+20), s.base.hash[:]...)
 	row = append(row, s.at.hash[:]...)
 	row = binary.LittleEndian.AppendUint32(row, uint32(s.at.height))
-	batch.Put(backgroundKey, append(row, frozen.Stats().Encode()...))
+	batch.Put(backgroundKey, append(row, commitMeta(frozen.Stats(), perm)...))
 	if err := s.db.Write(&batch); err != nil {
 		if c.store.Err() == nil && isDamaged(err) {
 			return err // begin again: the cache goes with it
@@ -348,10 +401,10 @@ func (r coinRows) Each(prefix []byte, fn func(key, value []byte) error) error {
 	})
 }
 
-// endBackground compares the coins that the history leads to with those of
-// the snapshot.
+// endBackground compares the coins, permissions and sealers that the history
+// leads to with those of the snapshot.
 func (c *Chain) endBackground(ctx context.Context, s *snapState) error {
-	if err := c.flushBackground(s); err != nil {
+	if err := c.flushBackground(ctx, s); err != nil {
 		return err
 	}
 	var sum utxo.Summary
@@ -369,7 +422,14 @@ func (c *Chain) endBackground(ctx context.Context, s *snapState) error {
 	if err != nil {
 		return err
 	}
-	digest := snapshot.Digest(s.base.hash, s.base.height, sum.MuHash, nil, nil)
+	var root *permRoot
+	if s.perm != nil {
+		root = c.rootAt(s.base, s.perm.tip)
+		if got, want := s.perm.tip.Hash(), c.perm.root.Hash(); got != want {
+			return c.snapshotWrong(s, fmt.Sprintf("the blocks lead to the permissions %x at height %d, the snapshot has %x", got, s.base.height, want))
+		}
+	}
+	digest := root.digest(s.base.hash, s.base.height, sum.MuHash)
 	if digest != s.digest {
 		return c.snapshotWrong(s, fmt.Sprintf("the blocks lead to the digest %x at height %d, the snapshot that was trusted has %x", digest, s.base.height, s.digest))
 	}
@@ -397,8 +457,21 @@ func (c *Chain) amend(each func(put func(k, v []byte), del func(k []byte)) error
 func (c *Chain) snapshotRight(ctx context.Context, s *snapState) error {
 	c.change.Lock()
 	defer c.change.Unlock()
-	err := c.amend(func(_ func(k, v []byte), del func(k []byte)) error {
+	// All that the chain state relies on from then on has to be on disk before.
+	f, err := c.startFlush()
+	if err != nil {
+		return err
+	}
+	<-f.done
+	if f.err != nil {
+		return f.err
+	}
+	err = c.amend(func(put func(k, v []byte), del func(k []byte)) error {
 		del(snapshotKey)
+		if s.perm != nil {
+			del(permRootKey)
+			s.perm.each(put)
+		}
 		return nil
 	})
 	if err != nil {
@@ -407,10 +480,14 @@ func (c *Chain) snapshotRight(ctx context.Context, s *snapState) error {
 	c.mu.Lock()
 	c.snap = nil
 	c.settleHistoryLocked(s.base)
+	if s.perm != nil {
+		c.perm.prepend(s.perm)
+	}
 	c.mu.Unlock()
 	c.cfg.Metrics.background.Set(-1)
 	c.log.Info("the UTXO snapshot is right: every block up to it is checked", "base", s.base.hash, "height", s.base.height)
 	// Other branches may leave the best one below the base.
+	c.decideOpen()
 	c.rebuildCandidates()
 	tip := c.tip()
 	if err := c.activateBest(ctx, nil); err != nil {
@@ -445,6 +522,7 @@ func (c *Chain) settleHistoryLocked(base *node) {
 			c.touch(n)
 		}
 	}
+	c.countRestarts()
 	slices.SortFunc(above, func(a, b *node) int { return cmp.Compare(a.height, b.height) })
 	for _, n := range above {
 		if n.chainTxs > 0 {
@@ -480,5 +558,5 @@ func (c *Chain) closeBackground() error {
 	if s == nil || c.failure.get() != nil || s.at.height == s.committed {
 		return nil
 	}
-	return c.flushBackground(s)
+	return c.flushBackground(context.Background(), s)
 }

@@ -128,6 +128,10 @@ func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Bl
 		if errors.Is(err, errLost) {
 			return moved, nil // no longer a candidate until it is fetched again
 		}
+		if errors.Is(err, ErrUndecided) {
+			c.putAside(n)
+			return moved, nil
+		}
 		if err != nil {
 			return moved, err
 		}
@@ -137,6 +141,16 @@ func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Bl
 		}
 	}
 	return moved, nil
+}
+
+// putAside takes n and what stands on it out of the choice, until the blocks
+// below a UTXO snapshot are checked, or the next start.
+func (c *Chain) putAside(n *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range n.tree() {
+		delete(c.candidates, d)
+	}
 }
 
 // connectTip makes n, a child of the tip, the tip.

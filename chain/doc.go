@@ -95,8 +95,15 @@
 // would need that is undecided (ErrBelowSnapshot) and judged again at the end.
 // That blocks above the base are valid, or break a rule, is not written to
 // their index rows: dropping the chain state leaves nothing that rests on the
-// snapshot. Chains with permissions have no snapshots: coins alone do not judge
-// their blocks.
+// snapshot.
+//
+// On chains with permissions the file also says who may do what after the base
+// and who sealed the last blocks, so that the next ones can be judged. The
+// changes of permissions from genesis on, and who sealed the blocks below, come
+// from the check: before, nothing but that is known of heights below the base
+// ([Chain.PermissionsAt]), and who sealed a block above is no lasting verdict
+// either. Headers below the base come without their seals, which are checked
+// with the bodies. See snapshotperm.go.
 //
 // The row format is in row.go, that of a snapshot's row in snapshotrow.go,
 // those of records, databases and coins in packages store and utxo.

@@ -36,7 +36,9 @@ const stateStep = 64
 // history is who may do what after each block of the best branch. It is
 // written under both locks.
 type history struct {
-	genesis         *permission.State
+	from            int32             // height at which it begins: 0, or that of a UTXO snapshot
+	root            *permission.State // as of from
+	sealers         [][20]byte        // of the last blocks up to from, the oldest first, where that is not 0
 	tip             *permission.State
 	changes         []stateChange // by height
 	restrictsMining bool
@@ -62,11 +64,23 @@ func newHistory(p *params.Params) *history {
 	}
 	genesis := permission.Genesis(p)
 	return &history{
-		genesis:         genesis,
+		root:            genesis,
 		tip:             genesis,
 		restrictsMining: p.Permissions.Restricts(params.PermMine),
 		unsaved:         make(map[string][]byte),
 	}
+}
+
+// begin makes the block at height, after which these hold, the first of a
+// history that goes no further back.
+func (h *history) begin(height int32, root *permission.State, sealers [][20]byte) {
+	h.from, h.root, h.tip, h.sealers, h.changes = height, root, root, sealers, nil
+}
+
+// prepend puts what came before, up to where h begins, in front of h.
+func (h *history) prepend(earlier *history) {
+	h.changes = append(earlier.changes, h.changes...)
+	h.from, h.root, h.sealers = earlier.from, earlier.root, earlier.sealers
 }
 
 func permKey(height int32, hash chainhash.Hash) []byte {
@@ -100,8 +114,12 @@ func (h *history) pop(n *node) (delta *permission.Delta) {
 	return delta
 }
 
-// at returns the state after the block of the best branch at height.
+// at returns the state after the block of the best branch at height; nil
+// where the history does not go back so far.
 func (h *history) at(height int32) *permission.State {
+	if height < h.from {
+		return nil
+	}
 	i := len(h.changes)
 	if i == 0 || h.changes[i-1].height <= height {
 		return h.tip
@@ -122,13 +140,13 @@ func (h *history) lastUpTo(height int32) int {
 	return low - 1
 }
 
-// after returns the state after the i-th change; -1: genesis.
+// after returns the state after the i-th change; -1: the one at h.from.
 func (h *history) after(i int) *permission.State {
 	from := i
 	for from >= 0 && h.changes[from].state == nil {
 		from--
 	}
-	state := h.genesis
+	state := h.root
 	if from >= 0 {
 		state = h.changes[from].state
 	}
@@ -146,6 +164,13 @@ func (h *history) save(n *node, delta *permission.Delta) {
 		value = delta.Encode()
 	}
 	h.unsaved[string(permKey(n.height, n.hash))] = value
+}
+
+// each feeds the rows of all changes to a commit.
+func (h *history) each(put func(k, v []byte)) {
+	for i := range h.changes {
+		put(permKey(h.changes[i].height, h.changes[i].hash), h.changes[i].delta.Encode())
+	}
 }
 
 // takeUnsaved hands the rows over to a commit. change held.
@@ -196,11 +221,13 @@ type rowReader interface {
 }
 
 // readHistory reads the permissions as of best, which the changes in rows have
-// to lead to: their hash is want.
+// to lead to, from genesis or from a UTXO snapshot on: their hash is want.
 func (c *Chain) readHistory(rows rowReader, best *node, want [32]byte) (*history, error) {
 	h := newHistory(c.p)
-	state := h.genesis
-	last := int32(0)
+	if err := c.readRoot(rows, best, h); err != nil {
+		return nil, err
+	}
+	state, last := h.root, h.from
 	err := rows.Each([]byte{permPrefix}, func(k, v []byte) error {
 		if len(k) != permKeySize {
 			return permDamage("row %x of the permissions has a key of %d bytes", k, len(k))

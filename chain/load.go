@@ -135,6 +135,7 @@ func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
 		return err
 	}
 	c.linkAll(genesis)
+	c.decideOpen()
 	c.findPrunedLocked()
 	if err := c.sweepPruned(); err != nil {
 		return fmt.Errorf("remove pruned block files: %w", err)
@@ -298,6 +299,8 @@ func (c *Chain) indexRecovered(found []recovered, checked bool) int {
 					continue
 				}
 				c.addLocked(n)
+			} else if n.seal != nil && n.seal.unseen() && !c.nameSeal(n, r.seal, checked) {
+				continue
 			}
 			n.data, n.txCount = r.at, r.txCount
 			n.status |= statusData

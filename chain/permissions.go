@@ -137,18 +137,21 @@ func (c *Chain) Permissions() *permission.State {
 }
 
 // PermissionsAt returns who may do what after the block at height on the best
-// branch.
+// branch. Below a UTXO snapshot, until the blocks there are checked, that is
+// not known: false.
 func (c *Chain) PermissionsAt(height int32) (*permission.State, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.perm == nil || height < 0 || int(height) >= len(c.best) {
 		return nil, false
 	}
-	return c.perm.at(height), true
+	state := c.perm.at(height)
+	return state, state != nil
 }
 
 // PermissionsOf returns who may do what after a block. Beside the best branch
-// that is known only of blocks that were on it since the start.
+// that is known only of blocks that were on it since the start; on it from a
+// UTXO snapshot on, until the blocks below that are checked.
 func (c *Chain) PermissionsOf(hash chainhash.Hash) (*permission.State, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

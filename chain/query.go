@@ -93,7 +93,7 @@ func (c *Chain) infoLocked(n *node) BlockInfo {
 		ChainTxs:   n.chainTxs,
 	}
 	if s := n.seal; s != nil {
-		info.Sealed, info.Sealer, info.SealKey, info.Restart, info.Undecided = true, s.member, s.key, s.restart, n.undecided()
+		info.Sealed, info.Sealer, info.SealKey, info.Restart, info.Undecided = true, s.member, s.key, s.restart, n.unnamed()
 	}
 	if info.OnBest && int(n.height)+1 < len(c.best) {
 		next := c.best[n.height+1].hash

@@ -81,7 +81,29 @@ func (c *Chain) decide(n *node, parent *permission.State, cert *seal.Certificate
 	if err != nil || n.seal.restart {
 		return member, err
 	}
-	return member, seal.CheckDiversity(member, n.height, n.sealersBelow(parent.LookBack(n.height)))
+	return member, n.checkDiversity(member, parent.LookBack(n.height))
+}
+
+// checkDiversity checks that member sealed none of the blocks from n's parent
+// down to lowest. Below a UTXO snapshot only those are known that count right
+// above it: where ranges of permissions make more count, ErrUndecided.
+func (n *node) checkDiversity(member record.MemberID, lowest int32) error {
+	var unknown *node
+	err := seal.CheckDiversity(member, n.height, func(yield func(record.MemberID) bool) {
+		for at := n.parent; at != nil && at.seal != nil && at.height >= lowest; at = at.parent {
+			if at.unnamed() {
+				unknown = at
+				return
+			}
+			if !yield(at.seal.member) {
+				return
+			}
+		}
+	})
+	if err == nil && unknown != nil {
+		err = fmt.Errorf("%w: who sealed block %v at height %d is not known before it is checked", ErrUndecided, unknown.hash, unknown.height)
+	}
+	return err
 }
 
 // restarted returns the state by which the restart block n is judged, and what
@@ -96,28 +118,23 @@ func (c *Chain) restarted(n *node, parent *permission.State, cert *seal.Certific
 	return parent.Restart(n.height, cert)
 }
 
-// sealersBelow yields the sealers from n's parent down to the block at lowest.
-func (n *node) sealersBelow(lowest int32) func(yield func(record.MemberID) bool) {
-	return func(yield func(record.MemberID) bool) {
-		for at := n.parent; at != nil && at.seal != nil && at.height >= lowest; at = at.parent {
-			if !yield(at.seal.member) {
-				return
-			}
-		}
-	}
-}
-
 // headerOffer says how a header came.
 type headerOffer struct {
-	body   *consensus.Block // nil: the header alone
-	proof  *seal.Proof      // where there is no body
-	source [32]byte         // who brought it; zero: not said
-	built  bool             // a header that stands on it came with it
+	body    *consensus.Block // nil: the header alone
+	proof   *seal.Proof      // where there is no body
+	source  [32]byte         // who brought it; zero: not said
+	built   bool             // a header that stands on it came with it
+	trusted bool             // a snapshot that is trusted names it
 }
 
 // admit checks who made the block n, which is not in the index yet. Where that
 // cannot be judged before its parent is, n is undecided.
 func (c *Chain) admit(n *node, offer headerOffer) (err error) {
+	if offer.trusted {
+		n.seal = &nodeSeal{}
+		n.status |= statusUndecided
+		return nil
+	}
 	proof := offer.proof
 	if offer.body != nil {
 		if proof, err = c.proofOf(offer.body); err != nil {
@@ -205,13 +222,13 @@ func (c *Chain) decided(n *node, member record.MemberID, parent *permission.Stat
 // decideChildren judges who sealed the blocks on top of n, of which it was
 // open: state says who may do what after n. change held.
 func (c *Chain) decideChildren(n *node, state *permission.State) {
-	if n.child == nil {
+	if n.child == nil || state == nil {
 		return
 	}
 	var next *node
 	for child := n.child; child != nil; child = next {
 		next = child.sibling // child may be taken out
-		if !child.undecided() || child.failed() || child.seal.restart && child.seal.cert == nil {
+		if !child.undecided() || child.failed() || child.seal.unseen() || child.seal.restart && child.seal.cert == nil {
 			continue
 		}
 		member, err := c.decide(child, state, child.seal.cert)
@@ -255,7 +272,12 @@ func (c *Chain) nameSeal(n *node, r *recoveredSeal, checked bool) bool {
 		c.log.Warn("block file holds a block that breaks a rule, passed over", "hash", n.hash, "err", seal.SignatureError(r.seal, n.height))
 		return false
 	}
-	n.seal = &nodeSeal{key: r.seal.Key, variant: variant, restart: r.cert != nil, cert: r.cert}
+	seen := &nodeSeal{key: r.seal.Key, variant: variant, restart: r.cert != nil, cert: r.cert}
+	if n.seal != nil {
+		c.fillSeal(n, seen)
+		return true
+	}
+	n.seal = seen
 	n.status |= statusUndecided
 	return true
 }
@@ -277,13 +299,14 @@ func (c *Chain) loadPermissions(best *node, want [32]byte) error {
 	if !c.sealed() {
 		return nil
 	}
-	for height := int32(1); height <= best.height; height++ {
+	c.nameTrusted(best.ancestor(c.perm.from), c.perm.sealers)
+	for height := c.perm.from + 1; height <= best.height; height++ {
 		n := best.ancestor(height)
 		if !n.undecided() {
 			continue
 		}
 		parent := c.perm.at(height - 1)
-		member, err := c.decide(n, parent, n.seal.cert)
+		member, err := c.decideStored(n, parent)
 		if err != nil {
 			return fmt.Errorf("block %v at height %d of the committed branch: %w; start once with --reindex-chainstate", n.hash, height, err)
 		}
@@ -292,6 +315,22 @@ func (c *Chain) loadPermissions(best *node, want [32]byte) error {
 		c.touch(n)
 	}
 	return nil
+}
+
+// decideStored is decide for a block whose body is here, if it restarts the
+// chain.
+func (c *Chain) decideStored(n *node, parent *permission.State) (record.MemberID, error) {
+	cert := n.seal.cert
+	if n.seal.restart && cert == nil {
+		b, err := c.readBody(n)
+		if err != nil {
+			return record.MemberID{}, err
+		}
+		if _, cert, err = seal.Find(b.Txs[0].Msg); err != nil {
+			return record.MemberID{}, err
+		}
+	}
+	return c.decide(n, parent, cert)
 }
 
 // proposeSeal checks the seal that b, a proposal for the block n, has; it need

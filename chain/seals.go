@@ -61,12 +61,13 @@ type Sealing struct {
 }
 
 // Sealers returns who made the last n blocks of the best branch, the newest
-// first: fewer where the chain is shorter, none where blocks carry no seals.
+// first: fewer where the chain is shorter, or they are not known below a UTXO
+// snapshot, none where blocks carry no seals.
 func (c *Chain) Sealers(n int) []Sealing {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var list []Sealing
-	for at := c.tip(); at.seal != nil && len(list) < n; at = at.parent {
+	for at := c.tip(); at.seal != nil && !at.unnamed() && len(list) < n; at = at.parent {
 		list = append(list, Sealing{at.height, at.hash, at.seal.member, at.seal.key, at.seal.restart})
 	}
 	return list
@@ -88,7 +89,7 @@ func (c *Chain) MaySeal(key [32]byte) (record.MemberID, error) {
 		return member, err
 	}
 	next := node{parent: tip, height: height}
-	return member, seal.CheckDiversity(member, height, next.sealersBelow(state.LookBack(height)))
+	return member, next.checkDiversity(member, state.LookBack(height))
 }
 
 // maxProofs is how many proofs are kept in memory.

@@ -24,10 +24,6 @@ func refuseSnapshot(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrSnapshotRefused, fmt.Sprintf(format, args...))
 }
 
-// errNoPermissions refuses snapshots where the set of coins is not all that
-// judges a block.
-var errNoPermissions = refuseSnapshot("this chain has permissions, whose state the snapshots of this version do not hold")
-
 // SnapshotDump describes a UTXO snapshot that was written.
 type SnapshotDump struct {
 	Block      BlockInfo // that it is as of
@@ -50,11 +46,9 @@ func (c *Chain) SnapshotSize() (int64, error) {
 }
 
 // DumpSnapshot flushes, then writes the set of unspent outputs as of the best
-// block to w. Validation goes on meanwhile.
+// block to w, and where the chain has permissions, who may do what after it
+// and who sealed the last blocks. Validation goes on meanwhile.
 func (c *Chain) DumpSnapshot(ctx context.Context, w io.Writer) (SnapshotDump, error) {
-	if c.p.Permissions.Enabled {
-		return SnapshotDump{}, errNoPermissions
-	}
 	if why := c.Unvalidated(); why != "" {
 		return SnapshotDump{}, refuseSnapshot("%s; wait for that, or ask a node that has", why)
 	}
@@ -76,11 +70,32 @@ func (c *Chain) DumpSnapshot(ctx context.Context, w io.Writer) (SnapshotDump, er
 	case n.parent == nil:
 		return SnapshotDump{}, refuseSnapshot("there is no block but the genesis block, which every node has")
 	}
-	return c.dump(ctx, w, n, snap)
+	root, err := c.committedRoot(n, snap, row.Meta)
+	if err != nil {
+		return SnapshotDump{}, err
+	}
+	return c.dump(ctx, w, n, snap, root)
+}
+
+// committedRoot is what a snapshot of the committed state, which is at n, says
+// of permissions; nil on chains without.
+func (c *Chain) committedRoot(n *node, snap *store.ReadSnapshot, meta []byte) (*permRoot, error) {
+	if c.perm == nil {
+		return nil, nil
+	}
+	_, hash, err := c.decodeMeta(meta)
+	if err != nil {
+		return nil, err
+	}
+	h, err := c.readHistory(snap, n, hash)
+	if err != nil {
+		return nil, err
+	}
+	return c.rootAt(n, h.tip), nil
 }
 
 // dump writes the snapshot of the state at n.
-func (c *Chain) dump(ctx context.Context, w io.Writer, n *node, snap *store.ReadSnapshot) (SnapshotDump, error) {
+func (c *Chain) dump(ctx context.Context, w io.Writer, n *node, snap *store.ReadSnapshot, root *permRoot) (SnapshotDump, error) {
 	out := snapshot.NewWriter(w, c.snapshotIdentity())
 	info := c.info(n)
 	if err := out.Base(snapshot.Base{Hash: n.hash, Height: n.height, ChainTxs: info.ChainTxs}); err != nil {
@@ -104,7 +119,12 @@ func (c *Chain) dump(ctx context.Context, w io.Writer, n *node, snap *store.Read
 	}
 	dump := SnapshotDump{
 		Block: info, Coins: sum.Coins, ChainTxs: info.ChainTxs, Serialized: sum.Serialized, MuHash: sum.MuHash,
-		Digest: snapshot.Digest(n.hash, n.height, sum.MuHash, nil, nil),
+		Digest: root.digest(n.hash, n.height, sum.MuHash),
+	}
+	for _, section := range root.sections() {
+		if err := out.Section(section); err != nil {
+			return SnapshotDump{}, err
+		}
 	}
 	dump.Bytes, err = out.Finish(dump.Digest)
 	return dump, err

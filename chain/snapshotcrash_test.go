@@ -24,6 +24,7 @@ type snapshotCrash struct {
 	*history
 	cache int64
 	want  utxo.Summary // in the end
+	perm  []byte       // what the chain says of permissions then; nil: it has none
 }
 
 func (s *snapshotCrash) open(d *storetest.Disk) (*chain.Chain, *store.Store, error) {
@@ -121,6 +122,15 @@ func (s *snapshotCrash) expectEnd(c *chain.Chain) error {
 	if err != nil {
 		return err
 	}
+	if s.perm != nil {
+		perm, err := permStateOf(c)
+		if err == nil && !bytes.Equal(perm, s.perm) {
+			err = fmt.Errorf("other permissions in the end")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	report, err := c.VerifyChain(context.Background(), chain.VerifyConnect, 0, nil)
 	if err == nil && !report.Complete {
 		err = fmt.Errorf("verify chain: %+v", report)
@@ -131,17 +141,23 @@ func (s *snapshotCrash) expectEnd(c *chain.Chain) error {
 // TestSnapshotCrash stops the disk at every few changes of a load, of the
 // check below, and of its end.
 func TestSnapshotCrash(t *testing.T) {
-	h := newHistory(t, 9, 3)
+	h, perm := newHistory(t, 9, 3), newPermHistory(t)
 	for _, tt := range []struct {
 		name  string
+		h     *history
 		cache int64
 		every int
 	}{
-		{"flushed when told", 8 << 20, 5},
-		{"flushed at each block", 1, 19},
+		{"flushed when told", h, 8 << 20, 6},
+		{"flushed at each block", h, 1, 29},
+		{"permissions", perm.history, 8 << 20, 6},
+		{"permissions, flushed at each block", perm.history, 1, 43},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &snapshotCrash{history: h, cache: tt.cache, want: muhash(t, h.x.Chain)}
+			s := &snapshotCrash{history: tt.h, cache: tt.cache, want: muhash(t, tt.h.x.Chain)}
+			if tt.h == perm.history {
+				s.perm = permState(t, tt.h.x)
+			}
 			whole := storetest.New()
 			c, st, err := s.open(whole)
 			if err != nil {

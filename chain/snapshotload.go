@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
 	"github.com/charterchain/charter/chain/utxo/snapshot"
@@ -40,9 +42,6 @@ type LoadedSnapshot struct {
 // Errors: *snapshot.FormatError; ErrSnapshotRefused with a sentence; a
 // *consensus.RuleError for headers; others for the storage, or ctx.
 func (c *Chain) LoadSnapshot(ctx context.Context, src io.ReadSeeker, want *[32]byte) (LoadedSnapshot, error) {
-	if c.p.Permissions.Enabled {
-		return LoadedSnapshot{}, errNoPermissions
-	}
 	l := &snapshotLoader{c: c, src: src, want: want}
 	if err := l.check(ctx); err != nil {
 		return LoadedSnapshot{}, err
@@ -62,7 +61,9 @@ type snapshotLoader struct {
 	base   snapshot.Base
 	digest [32]byte
 	stats  utxo.Stats
-	sum    [32]byte // SHA-256 of the file
+	root   *permRoot         // nil on chains without permissions
+	perm   *permission.State // decoded
+	sum    [32]byte          // SHA-256 of the file
 }
 
 // read reads the file from the start.
@@ -111,10 +112,8 @@ func (l *snapshotLoader) check(ctx context.Context) error {
 				}
 				return nil
 			},
-			Coin: func(op wire.OutPoint, coin consensus.Coin) error { return fn(op, coin) },
-			Section: func(s snapshot.Section) error {
-				return refuseSnapshot("it has a permission state, and this chain has no permissions")
-			},
+			Coin:    func(op wire.OutPoint, coin consensus.Coin) error { return fn(op, coin) },
+			Section: l.section,
 		})
 		return err
 	})
@@ -122,11 +121,48 @@ func (l *snapshotLoader) check(ctx context.Context) error {
 		return err
 	}
 	l.stats = utxo.Stats{Coins: summary.Coins, Total: summary.Total}
-	l.digest = snapshot.Digest(l.base.Hash, l.base.Height, summary.MuHash, nil, nil)
+	if l.c.perm != nil && (l.root == nil || l.root.state == nil || l.root.sealers == nil) {
+		return refuseSnapshot("it lacks the permission state or the sealers of the last blocks, and this chain has permissions")
+	}
+	l.digest = l.root.digest(l.base.Hash, l.base.Height, summary.MuHash)
 	if slices.Contains(trusted, l.digest) {
-		return nil
+		return l.decodePerm()
 	}
 	return refuseSnapshot("its digest is %x, which is not the one that is trusted for height %d: %x", l.digest, l.base.Height, trusted[0])
+}
+
+// section takes in what the file says of permissions.
+func (l *snapshotLoader) section(s snapshot.Section) (err error) {
+	if l.c.perm == nil {
+		return refuseSnapshot("it has a permission state, and this chain has no permissions")
+	}
+	if l.root == nil {
+		l.root = &permRoot{block: l.base.Hash}
+	}
+	if s.Type == snapshot.TypePermissions {
+		l.root.state = bytes.Clone(s.Data)
+		return nil
+	}
+	l.root.sealers, err = snapshot.DecodeSealers(s)
+	return err
+}
+
+// decodePerm reads the permission state, which is trusted now.
+func (l *snapshotLoader) decodePerm() (err error) {
+	if l.root == nil {
+		return nil
+	}
+	if l.perm, err = permission.Decode(l.c.p, l.root.state); err != nil {
+		return refuseSnapshot("its permission state does not decode: %v", err)
+	}
+	want := 0
+	if l.c.sealed() {
+		want = sealersAt(l.base.Height, l.perm)
+	}
+	if got := len(l.root.sealers); got != want {
+		return refuseSnapshot("it names the sealers of %d blocks, by its permission state %d count", got, want)
+	}
+	return nil
 }
 
 // trusted returns the digests that a snapshot of this height may have.
@@ -156,7 +192,7 @@ func (l *snapshotLoader) headers(ctx context.Context) error {
 	const atOnce = 2000
 	var batch []wire.BlockHeader
 	accept := func() error {
-		_, err := l.c.AcceptHeaders(ctx, batch)
+		err := l.c.trustHeaders(ctx, batch)
 		batch = batch[:0]
 		return err
 	}
@@ -237,10 +273,11 @@ func (l *snapshotLoader) replace(ctx context.Context) (LoadedSnapshot, error) {
 	if err := l.commit(ctx, row); err != nil {
 		return LoadedSnapshot{}, errors.Join(err, snap.db.Close())
 	}
-	c.jump(snap, l.stats)
+	c.jump(snap, l)
+	c.decideChildren(base, l.perm)
 	c.log.Info("UTXO snapshot loaded; the blocks below it are checked in the background", "base", base.hash, "height", base.height,
 		"coins", l.stats.Coins, "digest", fmt.Sprintf("%x", l.digest))
-	c.emit(Event{Kind: Jumped, Info: c.info(base)})
+	c.emit(Event{Kind: Jumped, Info: c.info(base), Permissions: l.perm != nil})
 	was := c.tip()
 	err = c.activateBest(ctx, nil)
 	if c.tip() == was {
@@ -263,14 +300,16 @@ func (l *snapshotLoader) commit(ctx context.Context, row *snapshotRow) error {
 	}
 	defer old.Release()
 	err = c.store.Commit(store.Commit{
-		Best: row.base, Height: row.height, Meta: l.stats.Encode(),
+		Best: row.base, Height: row.height, Meta: commitMeta(l.stats, l.perm),
 		Each: func(put func(k, v []byte), del func(k []byte)) error {
-			err := old.Each([]byte{utxo.Prefix}, func(k, _ []byte) error {
-				del(k)
-				return ctx.Err()
-			})
-			if err != nil {
-				return err
+			for _, prefix := range []byte{utxo.Prefix, permPrefix} {
+				err := old.Each([]byte{prefix}, func(k, _ []byte) error {
+					del(k)
+					return ctx.Err()
+				})
+				if err != nil {
+					return err
+				}
 			}
 			sum, err := l.read(ctx, snapshot.Handler{Coin: func(op wire.OutPoint, coin consensus.Coin) error {
 				put(utxo.EncodeRow(&op, &coin))
@@ -280,6 +319,9 @@ func (l *snapshotLoader) commit(ctx context.Context, row *snapshotRow) error {
 				err = refuseSnapshot("the file has changed while it was read")
 			}
 			put(snapshotKey, row.encode())
+			if l.root != nil {
+				put(permRootKey, l.root.encode())
+			}
 			return err
 		},
 	})
@@ -290,11 +332,15 @@ func (l *snapshotLoader) commit(ctx context.Context, row *snapshotRow) error {
 }
 
 // jump makes the block of the snapshot the tip. change held.
-func (c *Chain) jump(snap *snapState, stats utxo.Stats) {
+func (c *Chain) jump(snap *snapState, l *snapshotLoader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cache.Reset(stats)
+	c.cache.Reset(l.stats)
 	c.snap = snap
+	if l.root != nil {
+		c.perm.begin(snap.base.height, l.perm, l.root.sealers)
+		c.nameTrusted(snap.base, l.root.sealers)
+	}
 	c.setBest(snap.base)
 	c.bestHeader = nil
 	c.pickBestHeaderLocked()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/store"
 )
 
@@ -115,11 +116,14 @@ func (c *Chain) loadSnapshotRow() (*snapshotRow, error) {
 // branch is known.
 func (c *Chain) loadSnapshot() error {
 	row := c.snapRow
+	if row == nil && c.perm != nil && c.perm.from > 0 {
+		return permDamage("there is a row of those of a UTXO snapshot at height %d, and none of the snapshot", c.perm.from)
+	}
 	if row == nil {
 		return c.store.RemoveIndex(backgroundName)
 	}
 	base := c.index[row.base]
-	if base == nil || base.height != row.height || !c.onBest(base) {
+	if base == nil || base.height != row.height || !c.onBest(base) || c.perm != nil && c.perm.from != base.height {
 		return &store.DamageError{File: "index", Offset: -1,
 			What: fmt.Sprintf("block %v at height %d, of the UTXO snapshot that this node started from, is not on the branch of the committed best block", row.base, row.height)}
 	}
@@ -136,14 +140,27 @@ func (c *Chain) loadSnapshot() error {
 }
 
 // rowOf is the index row of n as it may be kept. What is found out by coins
-// above a snapshot that is not checked yet is no lasting truth: where the
-// snapshot turns out wrong, valid and invalid blocks are to be judged again.
-// mu held.
+// and permissions above a snapshot that is not checked yet is no lasting truth:
+// where the snapshot turns out wrong, valid and invalid blocks are to be judged
+// again, and so is who sealed them. mu held.
 func (c *Chain) rowOf(n *node) []byte {
-	if c.snap == nil || n.height <= c.snap.base.height {
+	if c.snap == nil || n.parent == nil {
+		return encodeRow(n)
+	}
+	below := n.height <= c.snap.base.height
+	if below && (n.seal == nil || n.status&statusValid != 0 || !c.onBest(n)) {
 		return encodeRow(n)
 	}
 	kept := *n
+	if n.seal != nil {
+		open := *n.seal
+		open.member, open.required = record.MemberID{}, 0
+		kept.seal = &open
+		kept.status |= statusUndecided
+	}
+	if below {
+		return encodeRow(&kept)
+	}
 	kept.status &^= statusValid
 	culprit := n
 	for culprit != nil && culprit.status&statusFailed == 0 {
