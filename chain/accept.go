@@ -195,13 +195,19 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 }
 
 // checkBody applies the rules that need no coins. A broken one marks the
-// block invalid, unless another body with the same header may be valid.
+// block invalid, unless another body with the same header may be valid; below
+// a snapshot that is not checked it makes that one wrong.
 func (c *Chain) checkBody(b *consensus.Block, n *node) error {
 	err := consensus.CheckBlock(b, c.p)
 	if err == nil && n.parent != nil {
 		err = consensus.CheckBlockContext(b, n.parent, c.p)
 	}
-	if rule := consensus.AsRule(err); rule != nil && !rule.Mutated {
+	rule := consensus.AsRule(err)
+	switch {
+	case rule == nil || rule.Mutated:
+	case c.belowSnapshot(n) && c.onBest(n):
+		return c.noteWrong(c.snap, brokenBelow(n, rule))
+	default:
 		c.markFailed(n, rule)
 	}
 	return err

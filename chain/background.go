@@ -275,9 +275,9 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 	}
 	if rule := consensus.AsRule(err); rule != nil {
 		if rule.Mutated {
-			return c.fatal("check below the UTXO snapshot", fmt.Errorf("stored block %v does not match its header any more: %v", n.hash, err))
+			return c.loseBelow(n, err)
 		}
-		return c.snapshotWrong(s, fmt.Sprintf("block %v at height %d, below it, breaks a rule: %v", n.hash, n.height, rule))
+		return c.snapshotWrong(s, brokenBelow(n, rule))
 	}
 	if err != nil {
 		return err
@@ -335,6 +335,20 @@ func (c *Chain) bodyBelow(n *node) (b *consensus.Block, valid bool, err error) {
 	defer c.change.Unlock()
 	b, err = c.loadBody(n)
 	return b, n.status&statusValid != 0, err
+}
+
+// brokenBelow says what speaks against the snapshot when n breaks rule.
+func brokenBelow(n *node, rule *consensus.RuleError) string {
+	return fmt.Sprintf("block %v at height %d, below it, breaks a rule: %v", n.hash, n.height, rule)
+}
+
+// loseBelow forgets the stored body of n: its record is whole, but another
+// body may belong to that header.
+func (c *Chain) loseBelow(n *node, why error) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	c.loseDamaged(n, why)
+	return errors.Join(errLost, why)
 }
 
 // keepChecked notes that n breaks no rule and who sealed it, and keeps its undo
@@ -535,6 +549,11 @@ func (c *Chain) settleHistoryLocked(base *node) {
 func (c *Chain) snapshotWrong(s *snapState, reason string) error {
 	c.change.Lock()
 	defer c.change.Unlock()
+	return c.noteWrong(s, reason)
+}
+
+// noteWrong is snapshotWrong for callers that hold change.
+func (c *Chain) noteWrong(s *snapState, reason string) error {
 	wrong := &SnapshotError{s.base.hash, s.base.height, reason}
 	row := snapshotRow{wrong: true, base: s.base.hash, height: s.base.height, txs: s.txs, digest: s.digest, reason: reason}
 	err := c.amend(func(put func(k, v []byte), _ func(k []byte)) error {
