@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -222,9 +223,14 @@ func disturb(t *testing.T, h *chaintest.Harness, rng *rand.Rand) {
 	}
 }
 
-// rebuilds makes the state again from the files, and checks all of it.
+// rebuilds makes the state again from the files, and checks all of it: what
+// each block changed of the permissions is stored again byte by byte.
 func rebuilds(t *testing.T, h *chaintest.Harness, want []byte) {
 	t.Helper()
+	if err := h.Chain.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stored, _ := permRows(t, h.Store)
 	for name, change := range map[string]func(*store.Config, *chain.Config){"reindex-chainstate": dropState, "reindex": dropAll, "restart": nil} {
 		h.Close()
 		if err := h.TryOpenWith(change); err != nil {
@@ -232,6 +238,12 @@ func rebuilds(t *testing.T, h *chaintest.Harness, want []byte) {
 		}
 		if !bytes.Equal(permState(t, h), want) {
 			t.Errorf("%s: other permissions", name)
+		}
+		if err := h.Chain.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rows, _ := permRows(t, h.Store); !maps.EqualFunc(rows, stored, bytes.Equal) {
+			t.Errorf("%s: other changes of permissions are stored", name)
 		}
 	}
 	report, err := h.Chain.VerifyChain(t.Context(), chain.VerifyConnect, 0, nil)

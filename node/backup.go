@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,17 +29,34 @@ func (n *Node) backup(ctx context.Context, dir string, withKey bool) (chain.Back
 		extra[0].Data = data // with the comments of whoever wrote it
 	}
 	if withKey {
-		key, err := os.ReadFile(n.path(keyName))
+		keys, err := n.keyFiles()
 		if err != nil {
-			return chain.BackupReport{}, fmt.Errorf("read the node's key: %w", err)
+			return chain.BackupReport{}, err
 		}
-		extra = append(extra, store.BackupFile{Name: keyName, Data: key})
+		extra = append(extra, keys...)
 	}
 	return n.chain.Backup(ctx, chain.BackupOptions{
 		Dir:   dir,
 		Extra: extra,
 		Room:  func(bytes int64) error { return n.backupRoom(dir, bytes) },
 	})
+}
+
+// keyFiles are the secret keys in the chain's folder: the node's, and its
+// miner's where that lies there.
+func (n *Node) keyFiles() ([]store.BackupFile, error) {
+	key, err := os.ReadFile(n.path(keyName))
+	if err != nil {
+		return nil, fmt.Errorf("read the node's key: %w", err)
+	}
+	files := []store.BackupFile{{Name: keyName, Data: key}}
+	switch key, err = os.ReadFile(n.path(minerName)); {
+	case err == nil:
+		files = append(files, store.BackupFile{Name: minerName, Data: key})
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the miner's key: %w", err)
+	}
+	return files, nil
 }
 
 // backupRoom refuses a backup that would fill the disk up to where a node on

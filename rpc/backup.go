@@ -21,7 +21,7 @@ func (m *backupMethods) methods() []*method {
 		name: "backup", area: "Control", run: m.backup,
 		params: []param{
 			{name: "path", want: "string", help: "An absolute path on the node's machine: an empty folder, or one that is made."},
-			{name: "with_key", want: "boolean", fallback: "false", help: "Whether to add node.key, the node's secret identity."},
+			{name: "with_key", want: "boolean", fallback: "false", help: "Whether to add the secret keys: node.key, the node's identity, and miner.key if it lies in the chain's folder."},
 		},
 		summary: "Copies blocks, block index, coins and the chain file to a folder, from which a node can start. The node goes on working meanwhile.",
 		result: "An object: path; hash and height of the block at which the copy is; bytes; held, the seconds for which no block could be accepted; " +

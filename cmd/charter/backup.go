@@ -21,7 +21,8 @@ was written is removed.
 To restore it, copy DIR to <datadir>/<chain name> and start a node with that
 data folder: it goes on from there. Left out are the optional indexes, which
 are made again, waiting transactions, and, without --with-key, the node's
-identity: then the restored node makes a new one.`,
+identity and the miner's key: then the restored node makes a new identity.
+A miner's key that does not lie in the chain's folder is never copied.`,
 		Example: `  charter --chain acme backup /var/backups/acme-monday
   cp -r /var/backups/acme-monday /srv/charter/acme
   charterd --chain acme --datadir /srv/charter`,
@@ -35,7 +36,7 @@ identity: then the restored node makes a new one.`,
 			return backupNode(cmd.Context(), e, args[0], withKey)
 		},
 	}
-	cmd.Flags().BoolVar(&withKey, "with-key", false, "also copy node.key, the node's secret identity; only one node may run with it")
+	cmd.Flags().BoolVar(&withKey, "with-key", false, "also copy the secret keys, node.key and miner.key; only one node may run with them")
 	return cmd
 }
 
