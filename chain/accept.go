@@ -225,6 +225,11 @@ func (c *Chain) storeBody(b *consensus.Block, n *node) error {
 	if err != nil {
 		return c.fatal(fmt.Sprintf("store block %v", b.Hash), err)
 	}
+	if n.seal != nil {
+		if err := c.keepBodyProof(b); err != nil {
+			return err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n.data, n.txCount = loc, int32(len(b.Txs))

@@ -108,7 +108,7 @@ func (c *Chain) writeFlush(f *flushing) error {
 	if err := c.store.SyncFiles(); err != nil {
 		return c.fatal("flush block files", err)
 	}
-	if err := c.store.WriteIndex(f.rows); err != nil {
+	if err := c.writeIndex(f.rows); err != nil {
 		return c.fatal("flush block index", err)
 	}
 	err := c.store.Commit(store.Commit{

@@ -217,6 +217,10 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 				c.log.Warn("block file holds a block without a good seal, passed over", "hash", chainhash.Hash(hash), "err", err)
 				return nil
 			}
+			if err := c.keepProof(hash, r.seal.proof); err != nil {
+				return err
+			}
+			r.seal.proof = nil
 		}
 		found = append(found, r)
 		return nil

@@ -215,6 +215,9 @@ func (c *Chain) removeFiles(files []store.FileInfo) error {
 		gone[fileKey{f.Kind, f.Number}] = true
 		freed += f.Size
 	}
+	if err := c.proveBefore(gone); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	c.forgetLocked(gone)
 	rows := c.takeRowsLocked()
@@ -225,7 +228,7 @@ func (c *Chain) removeFiles(files []store.FileInfo) error {
 	if err := c.store.SyncFiles(); err != nil {
 		return c.fatal("sync block files before pruning", err)
 	}
-	if err := c.store.WriteIndex(rows); err != nil {
+	if err := c.writeIndex(rows); err != nil {
 		return c.fatal("write block index before pruning", err)
 	}
 	if err := c.store.RemoveFiles(files); err != nil {

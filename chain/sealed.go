@@ -245,6 +245,7 @@ type recoveredSeal struct {
 	seal     *seal.Seal
 	cert     *seal.Certificate
 	zeroRoot chainhash.Hash
+	proof    *seal.Proof // until it is kept
 }
 
 // recoverSeal reads the seal from a stored block, whose height is not known.
@@ -258,7 +259,7 @@ func (c *Chain) recoverSeal(msg *wire.MsgBlock) (*recoveredSeal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &recoveredSeal{s, cert, seal.ZeroRoot(proof.Coinbase, s, proof.Branch)}, nil
+	return &recoveredSeal{s, cert, seal.ZeroRoot(proof.Coinbase, s, proof.Branch), proof}, nil
 }
 
 // nameSeal gives n, a block found on disk, its seal. checked: it was checked

@@ -2,13 +2,10 @@ package chain
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
-	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/permission/record"
-	"github.com/charterchain/charter/chain/permission/seal"
 )
 
 // maxDoubles is how many double seals are listed, the newest ones.
@@ -90,60 +87,4 @@ func (c *Chain) MaySeal(key [32]byte) (record.MemberID, error) {
 	}
 	next := node{parent: tip, height: height}
 	return member, next.checkDiversity(member, state.LookBack(height))
-}
-
-// maxProofs is how many proofs are kept in memory.
-const maxProofs = 2048
-
-// proofs remembers proofs of seals that were asked for. The oldest is
-// forgotten first.
-type proofs struct {
-	mu     sync.Mutex
-	byHash map[chainhash.Hash]*seal.Proof
-	order  []chainhash.Hash
-}
-
-func (p *proofs) get(hash chainhash.Hash) *seal.Proof {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.byHash[hash]
-}
-
-func (p *proofs) add(hash chainhash.Hash, proof *seal.Proof) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.byHash == nil {
-		p.byHash = make(map[chainhash.Hash]*seal.Proof)
-	}
-	if p.byHash[hash] != nil {
-		return
-	}
-	if len(p.order) == maxProofs {
-		delete(p.byHash, p.order[0])
-		p.order = append(p.order[:0:0], p.order[1:]...)
-	}
-	p.byHash[hash] = proof
-	p.order = append(p.order, hash)
-}
-
-// SealProof returns the proof of who made a block whose body is here, for
-// those who get its header; do not modify it. ErrUnknownBlock, ErrNoData.
-func (c *Chain) SealProof(hash chainhash.Hash) (*seal.Proof, error) {
-	if proof := c.proofs.get(hash); proof != nil {
-		return proof, nil
-	}
-	b, err := c.ReadBlock(hash)
-	if err != nil {
-		return nil, err
-	}
-	return c.noteProof(b), nil
-}
-
-// noteProof makes the proof of b and remembers it.
-func (c *Chain) noteProof(b *consensus.Block) *seal.Proof {
-	proof := seal.ProofOf(b)
-	// Of its own memory: the block is let go of.
-	proof.Coinbase = proof.Coinbase.Copy()
-	c.proofs.add(b.Hash, &proof)
-	return &proof
 }

@@ -71,15 +71,6 @@ func (s *Store) Proof(hash [32]byte) ([]byte, bool, error) {
 	return value, err == nil, err
 }
 
-// HasProof reports whether a block has a proof row.
-func (s *Store) HasProof(hash [32]byte) (bool, error) {
-	if err := s.readable(); err != nil {
-		return false, err
-	}
-	ok, err := s.index.Has(proofKey(hash), nil)
-	return ok, s.index.wrap(err)
-}
-
 // EachIndex calls fn for every row but proofs, in no useful order. A row that
 // does not fit its checksum ends it with a *DamageError.
 func (s *Store) EachIndex(fn func(IndexRow) error) error {

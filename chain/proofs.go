@@ -1,0 +1,196 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/seal"
+	"github.com/charterchain/charter/chain/store"
+)
+
+// The proof of who sealed a block is kept in a row of the index database of its
+// own, so that headers can be served without reading bodies, and after these
+// are pruned. It is written no later than the block's index row. A data folder
+// may lack rows of blocks that were stored before there were any: their bodies
+// say the same, and pruning makes the rows first.
+//
+//	field     bytes    encoding
+//	version   1        1
+//	branch    1        number of hashes
+//	hashes    32 each  merkle branch of the coinbase, the lowest first
+//	coinbase  rest     without witness, as on the wire
+const proofVersion = 1
+
+// proofBatch is how many bytes of proofs wait in memory for the next flush.
+const proofBatch = 1 << 20
+
+func encodeProof(proof *seal.Proof) []byte {
+	coinbase := proof.Encode()
+	b := make([]byte, 0, 2+chainhash.HashSize*len(proof.Branch)+len(coinbase))
+	b = append(b, proofVersion, byte(len(proof.Branch)))
+	for i := range proof.Branch {
+		b = append(b, proof.Branch[i][:]...)
+	}
+	return append(b, coinbase...)
+}
+
+func decodeProof(b []byte) (*seal.Proof, error) {
+	if len(b) < 2 || b[0] != proofVersion {
+		return nil, errors.New("proof of a seal: no row of version 1")
+	}
+	count, rest := int(b[1]), b[2:]
+	if count > seal.MaxBranch || len(rest) < count*chainhash.HashSize {
+		return nil, fmt.Errorf("proof of a seal: %d hashes, at most %d, in %d bytes", count, seal.MaxBranch, len(rest))
+	}
+	branch := make([]chainhash.Hash, count)
+	for i := range branch {
+		branch[i], rest = chainhash.Hash(rest[:chainhash.HashSize]), rest[chainhash.HashSize:]
+	}
+	return seal.ParseProof(rest, branch)
+}
+
+// proofs are the rows that are not on disk yet.
+type proofs struct {
+	mu    sync.Mutex // guards the fields below
+	rows  map[chainhash.Hash][]byte
+	bytes int // of all rows
+}
+
+func (p *proofs) get(hash chainhash.Hash) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rows[hash]
+}
+
+// put reports whether it is time to write the rows.
+func (p *proofs) put(hash chainhash.Hash, row []byte) (full bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rows == nil {
+		p.rows = make(map[chainhash.Hash][]byte)
+	}
+	p.bytes += len(row) - len(p.rows[hash])
+	p.rows[hash] = row
+	return p.bytes >= proofBatch
+}
+
+// room reports whether a row may wait that need not be written.
+func (p *proofs) room() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes < proofBatch/2
+}
+
+func (p *proofs) waiting() []store.IndexRow {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rows := make([]store.IndexRow, 0, len(p.rows))
+	for hash, row := range p.rows {
+		rows = append(rows, store.IndexRow{Hash: hash, Value: row})
+	}
+	return rows
+}
+
+// written lets go of rows that are on disk: what a block proves never changes.
+func (p *proofs) written(rows []store.IndexRow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range rows {
+		p.bytes -= len(p.rows[rows[i].Hash])
+		delete(p.rows, rows[i].Hash)
+	}
+}
+
+// writeIndex makes index rows, and all proofs so far, durable.
+func (c *Chain) writeIndex(rows []store.IndexRow) error {
+	waiting := c.proofs.waiting()
+	if err := c.store.WriteIndex(rows, waiting...); err != nil {
+		return err
+	}
+	c.proofs.written(waiting)
+	return nil
+}
+
+// keepProof keeps what b, a block whose transactions its header commits to,
+// shows of its seal.
+func (c *Chain) keepProof(hash chainhash.Hash, proof *seal.Proof) error {
+	if !c.proofs.put(hash, encodeProof(proof)) {
+		return nil
+	}
+	if err := c.writeIndex(nil); err != nil {
+		return c.fatal("write proofs of seals", err)
+	}
+	return nil
+}
+
+// SealProof returns the proof of who made a block whose body is here or was,
+// for those who get its header. ErrUnknownBlock, ErrNoData.
+func (c *Chain) SealProof(hash chainhash.Hash) (*seal.Proof, error) {
+	c.mu.RLock()
+	n := c.index[hash]
+	c.mu.RUnlock()
+	if n == nil {
+		return nil, fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
+	}
+	proof, err := c.keptProof(hash)
+	if proof != nil {
+		return proof, nil
+	}
+	b, bodyErr := c.readBody(n)
+	if bodyErr != nil {
+		return nil, errors.Join(bodyErr, err)
+	}
+	p := seal.ProofOf(b)
+	if c.proofs.room() {
+		c.proofs.put(hash, encodeProof(&p)) // the next time it need not be read
+	}
+	return &p, nil
+}
+
+// keptProof returns the proof in a block's row; nil where there is none, with
+// an error if the row is of no use.
+func (c *Chain) keptProof(hash chainhash.Hash) (*seal.Proof, error) {
+	row := c.proofs.get(hash)
+	if row == nil {
+		stored, ok, err := c.store.Proof(hash)
+		if err != nil || !ok {
+			return nil, err
+		}
+		row = stored
+	}
+	return decodeProof(row)
+}
+
+// proveBefore makes the proofs, where they are missing, of blocks whose bodies
+// in these files are about to be removed. change held.
+func (c *Chain) proveBefore(gone map[fileKey]bool) error {
+	if !c.sealed() {
+		return nil
+	}
+	for _, n := range c.index {
+		if n.seal == nil || n.status&statusData == 0 || !gone[fileKey{store.BlockFile, n.data.File}] {
+			continue
+		}
+		if proof, _ := c.keptProof(n.hash); proof != nil {
+			continue
+		}
+		b, err := c.readBody(n)
+		if err != nil {
+			c.log.Debug("no proof of a seal is left", "hash", n.hash, "err", err)
+			continue
+		}
+		if err := c.keepBodyProof(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Chain) keepBodyProof(b *consensus.Block) error {
+	proof := seal.ProofOf(b)
+	return c.keepProof(b.Hash, &proof)
+}
