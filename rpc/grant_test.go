@@ -155,19 +155,19 @@ func TestGrantAndRevoke(t *testing.T) {
 	c.Next("b1", chaintest.Tx(c.signed(got.PSBT, c.alpha), 0)).Accept()
 	holds("send", "receive")
 
-	got = ask("grant", `{"addresses": "`+name+`", "permissions": "issue", "options": {"signers": ["gamma"]}}`)
+	got = ask("grant", `{"addresses": "`+name+`", "permissions": "issue", "options": {"signers": ["alpha"]}}`)
 	if got.Complete || got.Need != 2 || got.Have != 1 || len(got.Missing) != 2 ||
 		got.Records[0] != "Grant issue to the member "+name+" from now on (the vote lapses after block 10002)." {
 		t.Fatalf("the first vote: %+v", got)
 	}
-	c.Next("b2", chaintest.Tx(c.signed(got.PSBT, c.gamma), 0)).Accept()
+	c.Next("b2", chaintest.Tx(c.signed(got.PSBT, c.alpha), 0)).Accept()
 	holds("send", "receive")
 	// The second joins the open vote, and who voted is not asked again.
 	got = ask("grant", `["`+address+`", "issue"]`)
-	if !got.Complete || len(got.Signers) != 1 || got.Signers[0].Name != "alpha" {
+	if !got.Complete || len(got.Signers) != 1 || got.Signers[0].Name != "beta" {
 		t.Fatalf("the second vote: %+v", got)
 	}
-	c.Next("b3", chaintest.Tx(c.signed(got.PSBT, c.alpha), 0)).Accept()
+	c.Next("b3", chaintest.Tx(c.signed(got.PSBT, c.beta), 0)).Accept()
 	holds("send", "receive", "issue")
 
 	got = ask("revoke", `["`+name+`", "issue,send"]`)

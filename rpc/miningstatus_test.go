@@ -84,14 +84,20 @@ func TestSubmitRestart(t *testing.T) {
 	c.fails("submitrestart", `["x"]`, codeDeserialization, "hexadecimal")
 }
 
+// conflicted is a chain with something to look at.
+type conflicted struct{ Chain }
+
+func (conflicted) Warnings() []string { return []string{"conflicting history"} }
+
 func TestMiningWarnings(t *testing.T) {
 	c := newCouncil(t, watched("the loss of one more mining member stops the chain"), func(cfg *Config) {
 		cfg.Warnings = func() string { return "disk is nearly full" }
+		cfg.Chain = conflicted{cfg.Chain}
 	})
 	c.miner.status = MinerStatus{State: "isolated", Reason: "too few seen"}
 	for _, method := range []string{"getblockchaininfo", "getmininginfo", "getnetworkinfo"} {
 		var info struct{ Warnings string }
-		if err := json.Unmarshal(c.get(method, `[]`), &info); err != nil || info.Warnings != "the loss of one more mining member stops the chain; disk is nearly full" {
+		if err := json.Unmarshal(c.get(method, `[]`), &info); err != nil || info.Warnings != "conflicting history; the loss of one more mining member stops the chain; disk is nearly full" {
 			t.Errorf("%s: warnings %q, %v", method, info.Warnings, err)
 		}
 	}
