@@ -150,7 +150,9 @@ func (m *Member) mining(h int32) period {
 	if m.MineSince <= at && at < m.MineUntil {
 		return period{m.MineSince, m.MineUntil, m.ActiveFrom, true}
 	}
-	if r, ok := m.mineRange(at); ok { // the other range began after a gap
+	// The other range may have begun since, after a gap. What lies before is
+	// what a change in this very block ended.
+	if r, ok := m.mineRange(at); ok && m.MineUntil > 0 && r.From > m.MineUntil {
 		return period{r.From, r.Until, forever, true}
 	}
 	return period{}

@@ -127,3 +127,24 @@ func TestPeriodToCome(t *testing.T) {
 	w.do(all, w.revoke("delta", "mine"), w.grant("delta", "mine", 60, 100))
 	w.sealer("delta", 60, RuleSealNotActive)
 }
+
+// What is taken away and given back in the last block of a range begins anew:
+// nothing of what was declared before can be used again.
+func TestRevokedInLastBlock(t *testing.T) {
+	for _, toCome := range []bool{false, true} {
+		w := newWorld(t, chainParams(append(three(t), member(t, "delta mine delta=mine"))...))
+		w.h = 10
+		const all = "alpha beta gamma"
+		w.do(all, w.grant("delta", "admin", 0, 20))
+		w.h = 19
+		if !toCome {
+			w.do(all, w.revoke("delta", "mine"), w.grant("delta", "mine", 0, forever))
+		} else {
+			w.do(all, w.grant("delta", "mine", 100, 200), w.grant("delta", "mine", 0, forever))
+		}
+		if since, ok := w.s.ReadySince(w.id("delta"), 20); since != 20 || !ok {
+			t.Errorf("the permission counts from %d, %t", since, ok)
+		}
+		w.refuse(RuleNotReady, "alpha", w.ready("delta", "delta", 11))
+	}
+}
