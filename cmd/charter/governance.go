@@ -29,6 +29,7 @@ type recordFlags struct {
 	dryRun, yes bool
 	psbt        string
 	signers     []string
+	as          string
 	lapse       uint32
 }
 
@@ -40,6 +41,7 @@ func (f *recordFlags) register(cmd *cobra.Command) {
 	set.BoolVar(&f.yes, "yes", false, "do not ask before signing")
 	set.StringVar(&f.psbt, "psbt", "", "write an unsigned PSBT to this `file` (-: standard output) and send nothing; see charter psbt")
 	set.StringSliceVar(&f.signers, "signers", nil, "`members` that vote with this transaction, with commas between (default: the one this wallet governs)")
+	set.StringVar(&f.as, "as", "", "`address` of the key that speaks for its member (default: one that administers before one that activates)")
 	set.Uint32Var(&f.lapse, "lapse", defaultLapse, "`blocks` for which the vote stays open, if it needs others")
 }
 
@@ -113,11 +115,11 @@ func (e *env) govern(ctx context.Context, f *recordFlags, build func(*governance
 	return g.withSigner(ctx, func(w *wallet.Wallet, rpc wallet.RPC) error { return g.carry(ctx, w, rpc, records) })
 }
 
-// withSigner opens the wallet. Where signers are named and nothing is to be
+// withSigner opens the wallet. Where those who speak are named and nothing is to be
 // signed here it may be missing.
 func (g *governance) withSigner(ctx context.Context, do func(*wallet.Wallet, wallet.RPC) error) error {
 	f := g.f
-	if len(f.signers) > 0 && (f.psbt != "" || f.dryRun) {
+	if (len(f.signers) > 0 || f.as != "") && (f.psbt != "" || f.dryRun) {
 		cfg, err := g.e.walletConfig(&f.walletFlags)
 		if err != nil {
 			return err
@@ -169,6 +171,9 @@ func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC
 		return out.print("")
 	}
 	for i := range speakers {
+		if s := &speakers[i]; !s.own && s.key.Address == g.f.as {
+			return usagef("this wallet does not have the key %s of %s: write a PSBT with --psbt and have it signed (charter psbt sign)", g.f.as, s.member.Name)
+		}
 		if !speakers[i].own {
 			return usagef("the member %s is to vote with this transaction, and this wallet has none of its keys: write a PSBT with --psbt and have %s sign it (charter psbt sign)",
 				speakers[i].member.Name, speakers[i].member.Name)

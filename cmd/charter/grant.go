@@ -48,7 +48,8 @@ key, named by the card or after the address's last eight characters.
 
 Most grants need the votes of several administering members: each of them runs
 the same command, or charter approve. One activator may grant connect, send and
-receive alone. A member that is granted mine has to run charter ready once its
+receive alone; a member that has one key to administer and another to activate
+chooses by --as. A member that is granted mine has to run charter ready once its
 miner runs.`,
 		Example: `  charter --chain acme grant beta connect,send,receive
   charter --chain acme grant beta mine --from 5000 --dry-run

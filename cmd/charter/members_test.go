@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,7 +24,9 @@ type consortium struct {
 
 // newConsortium makes the chain acme, on which alpha, beta and gamma
 // administer. Alpha has coins and mines; the wallet of delta is no member's.
-func newConsortium(t *testing.T) *consortium {
+// The shares, in ppm, are those of administering members that differ from the
+// default.
+func newConsortium(t *testing.T, shares ...map[params.Permission]uint32) *consortium {
 	t.Helper()
 	x := &consortium{newWorld(t), make(map[string]string)}
 	spec := params.PermissionedOptions{OpenOptions: params.OpenOptions{Name: "acme", HRP: "acme", Time: wallettest.Start, OnDemand: true}}
@@ -45,6 +48,12 @@ func newConsortium(t *testing.T) *consortium {
 	}
 	spec.Allocations = []params.Allocation{{Address: x.addresses["alpha"], Amount: 1000 * 100_000_000}}
 	p, err := params.NewPermissioned(spec)
+	for _, of := range shares {
+		if err == nil {
+			maps.Copy(p.Permissions.Consensus, of)
+			p, err = params.Build(*p)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,6 +250,50 @@ func TestActivator(t *testing.T) {
 		if code != 1 || !strings.Contains(stderr, "record-no-authority") {
 			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)
 		}
+	}
+}
+
+// TestAs: a member that administers by one key and activates by another
+// proposes by the first, and decides alone by the second.
+func TestAs(t *testing.T) {
+	x := newConsortium(t, map[params.Permission]uint32{params.PermConnect: 500_001, params.PermSend: 500_001})
+	activator := strings.TrimSpace(x.must(x.as("beta", "wallet", "address", "--new")...))
+	payer := strings.TrimSpace(x.must(x.as("beta", "wallet", "address", "--new")...))
+	card := x.card("beta", "--address", activator, "--member", "beta", "--roles", "activate")
+	x.must(x.as("beta", "key", "add", "beta", card, "--yes")...)
+	x.must(x.as("beta", "key", "add", "beta", payer, "--roles", "send", "--yes")...)
+	x.node.MinePool()
+	customer, _ := x.prefixes().Encode(append([]byte{0, 20}, make([]byte, 20)...))
+	let := func(args ...string) []string {
+		return x.as("beta", append([]string{"grant", customer, "send,receive", "--yes"}, args...)...)
+	}
+	for who, as := range map[string]string{"by default": "", "by its first key": x.addresses["beta"]} {
+		if out := x.must(let("--as", as, "--dry-run")...); strings.Contains(out, "It takes effect") {
+			t.Errorf("%s an administrator decides alone:\n%s", who, out)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{let("--as", x.addresses["delta"]), "no key of any member"},
+		{let("--as", "beta"), "address of no key of beta"},
+		{let("--as", activator, "--signers", "alpha"), "address of no key of alpha"},
+		{let("--as", payer), "no say"},
+		{let("--as", x.addresses["alpha"]), "this wallet does not have the key"},
+	} {
+		if code, _, stderr := x.run(c.args...); code == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit %d, %s", c.args, code, stderr)
+		}
+	}
+	// A wallet is not needed for looking.
+	x.must(append(let("--as", activator, "--dry-run"), "--wallet", "none")...)
+	if out := x.must(let("--as", activator)...); strings.Count(out, "It takes effect") != 2 {
+		t.Errorf("the activator's key decides nothing:\n%s", out)
+	}
+	x.node.MinePool()
+	if out := x.must("--chain", "acme", "member", "show", customer); !strings.Contains(out, "send,receive") {
+		t.Errorf("the customer is not let in:\n%s", out)
 	}
 }
 

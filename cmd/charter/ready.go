@@ -80,7 +80,7 @@ func (g *governance) ready(key *btcec.PrivateKey) (record.Record, error) {
 		return nil, errors.Join(errors.New("sign that the miner is ready"), err)
 	}
 	r.Sig = [64]byte(sig.Serialize())
-	if len(g.f.signers) == 0 {
+	if len(g.f.signers) == 0 && g.f.as == "" {
 		g.f.signers = []string{m.ID}
 	}
 	return r, nil

@@ -26,9 +26,13 @@ type speaker struct {
 }
 
 // speakers chooses who speaks for records: the members named, else the one
-// whose keys the wallet has. w is nil where there is no wallet; then members
-// have to be named.
+// whose key --as names, else the one whose keys the wallet has. w is nil where
+// there is no wallet; then members or a key have to be named.
 func (g *governance) speakers(ctx context.Context, w *wallet.Wallet, records []record.Record, named []string) ([]speaker, error) {
+	as := g.f.as
+	if as != "" && len(named) == 0 {
+		named = []string{as}
+	}
 	members, err := g.signers(w, named)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,9 @@ func (g *governance) speakers(ctx context.Context, w *wallet.Wallet, records []r
 			}
 			list = append(list, s)
 		}
+	}
+	if as != "" && !slices.ContainsFunc(list, func(s speaker) bool { return s.key.Address == as }) {
+		return nil, usagef("--as %s: that is the address of no key of %s", as, strings.Join(named, " or "))
 	}
 	return list, nil
 }
@@ -118,8 +125,12 @@ func (g *governance) governing(w *wallet.Wallet, m *client.Member) []speaker {
 
 // keysFor chooses as few keys of a member as have a say in the records: its
 // manage key for its own keys, else one that administers, else one that
-// activates. Keys of the wallet go first.
+// activates. Keys of the wallet go first. A key that --as names speaks alone
+// for its member.
 func (g *governance) keysFor(w *wallet.Wallet, m *client.Member, records []record.Record) ([]speaker, error) {
+	if as := g.f.as; slices.ContainsFunc(m.Keys, func(k client.Key) bool { return k.Address == as }) {
+		return g.keyNamed(w, m, as)
+	}
 	keys := g.governing(w, m)
 	if len(keys) == 0 {
 		keys = g.governing(nil, m)
@@ -137,6 +148,17 @@ func (g *governance) keysFor(w *wallet.Wallet, m *client.Member, records []recor
 		chosen = append(chosen, keys[at])
 	}
 	return chosen, nil
+}
+
+// keyNamed is the key of a member at an address, as the only one that speaks.
+func (g *governance) keyNamed(w *wallet.Wallet, m *client.Member, address string) ([]speaker, error) {
+	for _, s := range g.governing(nil, m) {
+		if s.key.Address == address {
+			s.own = w != nil && w.Owns(s.script)
+			return []speaker{s}, nil
+		}
+	}
+	return nil, fmt.Errorf("the key %s of %s has no say in anything now: it takes one of the roles %s, in force", address, m.Name, strings.Join(record.Governing.Names(), ", "))
 }
 
 // roleFor is the role in which a member speaks about a record.
