@@ -212,9 +212,22 @@ func (n *Node) hashAt(height int32) string {
 	return hash
 }
 
+func loadParams(t testing.TB, path string) *params.Params {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := params.Load(text, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // sealBy makes a block on a node's best one, by a miner's key, as if all was
 // as it should be.
-func sealBy(t *testing.T, p *params.Params, n *Node, keyPath string) string {
+func sealBy(t testing.TB, p *params.Params, n *Node, keyPath string) string {
 	t.Helper()
 	var tip struct {
 		Hash   string `json:"hash"`
