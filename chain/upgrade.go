@@ -6,15 +6,15 @@ import (
 	"github.com/charterchain/charter/chain/permission"
 )
 
-// knowsUpgrade reports whether this program has the rules of a deployment that
+// KnowsUpgrade reports whether this program has the rules of a deployment that
 // members can schedule. So far there is none.
-func knowsUpgrade(string) bool { return false }
+func KnowsUpgrade(string) bool { return false }
 
 // knowsUpgrades returns an error that wraps ErrUnknownUpgrade where a rule is
 // in force in the block at height that this program does not know.
 func (c *Chain) knowsUpgrades(state *permission.State, height int32) error {
 	for _, u := range state.Upgrades() {
-		if u.Height <= uint32(height) && !knowsUpgrade(u.Deployment) {
+		if u.Height <= uint32(height) && !KnowsUpgrade(u.Deployment) {
 			return fmt.Errorf("%w: %q, in force from height %d", ErrUnknownUpgrade, u.Deployment, u.Height)
 		}
 	}

@@ -144,6 +144,7 @@ func (g *governance) carry(ctx context.Context, w *wallet.Wallet, rpc wallet.RPC
 	if err != nil {
 		return err
 	}
+	g.noteUpgrades(records)
 	speakers, err := g.speakers(ctx, w, records, g.f.signers)
 	if err != nil {
 		return err
