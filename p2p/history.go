@@ -19,20 +19,23 @@ type History struct {
 
 // Blocks of the history are fetched beside those of the tip's branch, and
 // after them: only while the node is not behind, and from each peer so few at
-// a time that a new block does not wait long behind them.
+// a time that a new block does not wait long behind them. But where the branch
+// to follow leaves below the history's end, the node cannot go there before
+// the history is checked.
 const (
 	historyWindow = 256
 	historyShare  = 16
 )
 
 // refreshHistory brings the path of the history in line with what the chain
-// wants and the peers have. Called by tend only.
-func (s *syncer) refreshHistory(bests []peerBest) {
+// wants and the peers have. target is the end of the branch to follow. Called
+// by tend only.
+func (s *syncer) refreshHistory(target BlockInfo, bests []peerBest) {
 	if s.n.cfg.History == nil {
 		return
 	}
 	h, wanted := s.n.cfg.History()
-	if !wanted || s.behind() {
+	if !wanted || s.behind() && s.common(target, h.End).Height == h.End.Height {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.history.SetPath(nil, nil)

@@ -59,3 +59,37 @@ func TestHistory(t *testing.T) {
 		s.AwaitTip(5*time.Minute, late, fresh)
 	})
 }
+
+// The branch with the most work leaves below the snapshot: the node cannot go
+// there before it has the history, however far behind it is.
+func TestHistoryBeforeOtherBranch(t *testing.T) {
+	simulate(t, 251, func(t *testing.T, s *p2ptest.Sim) {
+		whole, fork, late := s.NewNode(), s.NewNode(), s.NewNode()
+		blocks := whole.Chain.Mine(60, "history", 1)
+		end := blocks[len(blocks)-1].Hash
+		fork.Chain.Force(blocks[:40]...)
+		fork.Chain.Mine(60, "fork", 1)
+		late.Chain.Force(blocks...)
+		late.Chain.Stay = true
+		for _, b := range blocks {
+			late.Chain.Lose(b.Hash)
+		}
+		missing := func() (p2p.History, bool) {
+			for i, b := range blocks {
+				if info, _ := late.Chain.Lookup(b.Hash); !info.HaveData {
+					base, _ := late.Chain.Lookup(end)
+					return p2p.History{Next: int32(i + 1), End: base}, true
+				}
+			}
+			return p2p.History{}, false
+		}
+		late.Change = func(c *p2p.Config) { c.History = missing }
+		fork.Start()
+		late.AddNodes = []string{fork.Addr()}
+		late.Start()
+		s.Await("headers", 30*time.Second, func() bool { return late.Chain.BestHeader().Height == 100 })
+		whole.AddNodes = []string{late.Addr()}
+		whole.Start()
+		s.Await("history", 5*time.Minute, func() bool { _, wanted := missing(); return !wanted })
+	})
+}

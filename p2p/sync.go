@@ -248,7 +248,7 @@ func (s *syncer) refresh() {
 	s.follow(tip, target, ok)
 
 	now := s.n.cfg.Now()
-	s.refreshHistory(good)
+	s.refreshHistory(target, good)
 	s.mu.Lock()
 	for id, h := range upTo {
 		if sp := s.peers[id]; sp != nil && sp.serves && s.reachesLocked(sp) {

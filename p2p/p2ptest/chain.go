@@ -65,6 +65,10 @@ type Chain struct {
 	// Delay is how long AcceptBlock takes.
 	Delay time.Duration
 
+	// Stay keeps the best branch from moving, as what lies below a UTXO
+	// snapshot does.
+	Stay bool
+
 	// Sealed: headers carry proofs and are undecided until their parent was
 	// connected. Blocks that differ in the nonce alone are variants.
 	Sealed bool
@@ -377,7 +381,7 @@ func (c *Chain) acceptBlock(b *consensus.Block) (moved bool, err error) {
 // activateLocked connects the branch with the most work of which all bodies
 // are here.
 func (c *Chain) activateLocked() (moved bool) {
-	for {
+	for !c.Stay {
 		target := c.best
 		for _, n := range c.nodes {
 			if n.complete && !n.info.Invalid && c.better(n, target) {
@@ -401,6 +405,7 @@ func (c *Chain) activateLocked() (moved bool) {
 		}
 		c.invalidateLocked(bad)
 	}
+	return false
 }
 
 // linkLocked marks a block, and the descendants that waited for it, as
