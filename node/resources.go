@@ -103,7 +103,8 @@ func (n *Node) checkMachine(context.Context) error {
 			if n.chain == nil {
 				return 0
 			}
-			return n.chain.Stats().CacheBytes
+			b, _ := n.chain.Background()
+			return n.chain.Stats().CacheBytes + b.CacheBytes
 		},
 		log: n.log,
 	}
