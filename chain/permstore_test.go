@@ -131,6 +131,12 @@ func TestSealedBackup(t *testing.T) {
 	if !bytes.Equal(permState(t, copied), permState(t, h)) {
 		t.Error("the copy has other permissions")
 	}
+	for height := int32(1); height <= h.Chain.Best().Height; height++ {
+		info, _ := copied.Chain.AtHeight(height)
+		if _, err := copied.Chain.SealProof(info.Hash); err != nil {
+			t.Errorf("proof of block %d in the copy: %v", height, err)
+		}
+	}
 }
 
 // TestRecoveredSealers: a killed node names the sealers of blocks again that

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -300,11 +299,8 @@ func (c *backupCopy) copyFile(from File, size int64, name string, buf []byte) (e
 
 func (c *backupCopy) copyDatabases() error {
 	err := c.copyDatabase(c.s.index, c.index, func(k, v []byte) error {
-		n := len(v) - 4
-		if len(k) != 32 || n < 0 || binary.LittleEndian.Uint32(v[n:]) != indexCRC(k, v[:n]) {
-			return &DamageError{File: indexDir, Offset: -1, What: fmt.Sprintf("row %x does not fit its checksum", k)}
-		}
-		return nil
+		_, err := checkedRow(k, v)
+		return err
 	})
 	if err != nil {
 		return err
