@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -10,23 +11,25 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/charterchain/charter/chain/chaintest"
 )
 
 // TestBackup backs up a node under load, with reorganisations and flushes,
 // and starts another one from the copy: it is where the backup was or later,
 // has the coins that follow from its block files, and catches up.
 func TestBackup(t *testing.T) {
-	c := New(t)
-	c.ChainFile = filepath.Join(c.Dir, "test.toml")
-	if err := os.WriteFile(c.ChainFile, []byte(chaintest.ChainFile), 0o600); err != nil {
-		t.Fatal(err)
+	for number, v := range crashVariants() {
+		if len(v.flags) == 0 { // blocks and coins are all that it has
+			t.Run(fmt.Sprintf("members %t", v.members), func(t *testing.T) { testBackup(t, number) })
+		}
 	}
+}
+
+func testBackup(t *testing.T, number int) {
+	c := New(t)
 	seed := envNumber(t, "CHARTER_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("CHARTER_SEED=%d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	x := newCrashing(c, rng, 1)
+	x := newCrashing(c, rng, number)
 	for range 30 {
 		x.step()
 	}
@@ -115,5 +118,8 @@ func TestBackup(t *testing.T) {
 	b.Call("gettxoutsetinfo", &caughtUp, "muhash")
 	if caughtUp != original {
 		t.Errorf("the restored node came to %+v, the original has %+v", caughtUp, original)
+	}
+	if !bytes.Equal(x.dump(b), x.dump(x.node)) { // permissions are in it too
+		t.Error("the restored node and the original write different snapshots")
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/chaintest"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
 )
 
 // crashVariant is how a node under test is run besides a small cache, and what
@@ -31,6 +32,7 @@ type crashVariant struct {
 	restarts [][]string // flags for once, with which it is started and killed again
 	before   int        // blocks that it has in small files before its first start
 	prunes   bool       // pruneblockchain is called
+	members  bool       // the chain has permissions
 	verify   func(x *crashing)
 }
 
@@ -45,6 +47,9 @@ func crashVariants() []crashVariant {
 		{flags: []string{"--prune", "2", "--filterindex", "--block-file-size", size}, restarts: [][]string{nil}, before: chain.MinKeep + 60, verify: (*crashing).verifyPruned},
 		{restarts: rebuilds, verify: func(x *crashing) { x.verifyRebuilt(func() {}) }},
 		{flags: []string{"--prune", "1", "--filterindex", "--block-file-size", size}, restarts: [][]string{nil}, before: chain.MinKeep + 60, prunes: true, verify: (*crashing).verifyPruned},
+		{members: true, restarts: rebuilds, verify: func(x *crashing) {
+			x.verifyRebuilt(x.verifyPermissions)
+		}},
 	}
 }
 
@@ -64,8 +69,8 @@ const maxRounds = 20
 // reorganisations, flushes, index building and pruning are under way, and while
 // it recovers or is rebuilt. After each start, without any network: the best
 // block is one that was accepted, nothing that was acknowledged is lost, and
-// the coins are those that follow from the blocks, and from the block files
-// alone where none are pruned.
+// the coins, and the permissions where there are any, are those that follow from
+// the blocks, and from the block files alone where none are pruned.
 //
 // CHARTER_CRASHES is the number of kills, CHARTER_SEED repeats a run (up to
 // the timing of the processes).
@@ -75,10 +80,6 @@ func TestCrash(t *testing.T) {
 	t.Logf("CHARTER_SEED=%d CHARTER_CRASHES=%d", seed, rounds)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := New(t)
-	c.ChainFile = filepath.Join(c.Dir, "test.toml")
-	if err := os.WriteFile(c.ChainFile, []byte(chaintest.ChainFile), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	variants := len(crashVariants())
 	perChain := min(maxRounds, (rounds+variants-1)/variants)
 	var x *crashing
@@ -118,6 +119,7 @@ type crashing struct {
 	name string
 
 	variant crashVariant
+	net     *chaintest.Consortium // nil: a chain without permissions
 
 	mu      sync.Mutex
 	blocks  map[string]*offeredBlock
@@ -134,21 +136,26 @@ type offeredBlock struct {
 	parent *offeredBlock
 	height int32
 	bad    bool // breaks a rule
+	rule   consensus.Rule
 	acked  bool // the node answered that it has it
 
 	replayed *replayed // see replay
 }
 
 func newCrashing(c *Cluster, rng *rand.Rand, number int) *crashing {
-	p := chaintest.Params(chaintest.ChainFile)
-	genesis := &offeredBlock{Block: consensus.NewBlock(p.GenesisBlock), acked: true}
-	x := &crashing{
-		Maker: chaintest.NewMaker(p), t: c.t.(*testing.T), c: c, rng: rng, tip: genesis,
-		name:   fmt.Sprintf("crash%d", number),
-		blocks: map[string]*offeredBlock{genesis.Hash.String(): genesis},
-	}
 	variants := crashVariants()
-	x.variant = variants[number%len(variants)]
+	x := &crashing{
+		Maker: chaintest.NewMaker(chaintest.Params(chaintest.ChainFile)), t: c.t.(*testing.T), c: c, rng: rng,
+		name: fmt.Sprintf("crash%d", number), variant: variants[number%len(variants)],
+	}
+	if x.variant.members {
+		x.net = crashConsortium()
+		x.Maker = x.net.NewMaker()
+	}
+	genesis := &offeredBlock{Block: consensus.NewBlock(x.Params.GenesisBlock), acked: true}
+	x.blocks, x.tip = map[string]*offeredBlock{genesis.Hash.String(): genesis}, genesis
+	c.ChainFile = filepath.Join(c.Dir, x.Params.Name+".toml")
+	writeFile(x.t, c.ChainFile, string(params.Render(x.Params)))
 	x.node = c.prepare(x.name, "http", "127.0.0.1", append([]string{"--dbcache", "4"}, x.variant.flags...)...)
 	x.fillBefore()
 	x.node.Start()
@@ -298,8 +305,8 @@ func (x *crashing) step() bool {
 
 // offer makes a block on parent and sends it, some with its payment first.
 func (x *crashing) offer(parent *offeredBlock, bad bool) bool {
-	var opts []chaintest.Option
-	if parent.height > 0 {
+	opts, payments := x.govern(parent)
+	if parent.height > 0 && payments {
 		tx := x.payment(parent)
 		if len(tx.TxOut) == 1 && parent == x.tip && x.rng.IntN(4) == 0 {
 			var raw bytes.Buffer
@@ -312,7 +319,10 @@ func (x *crashing) offer(parent *offeredBlock, bad bool) bool {
 		// More than what division by the number of outputs leaves over.
 		opts = append(opts, chaintest.Change(func(d *chaintest.Draft) { d.Fees += 10_000 }))
 	}
-	b := &offeredBlock{Block: x.Make(parent.Hash, opts...), parent: parent, height: parent.height + 1, bad: bad}
+	b := &offeredBlock{Block: x.Make(parent.Hash, opts...), parent: parent, height: parent.height + 1, bad: bad, rule: "bad-cb-amount"}
+	if rule := x.rule(b); rule != "" && !bad {
+		b.bad, b.rule = true, rule
+	}
 	var raw bytes.Buffer
 	_ = b.Msg().Serialize(&raw)
 	x.mu.Lock()
@@ -323,11 +333,11 @@ func (x *crashing) offer(parent *offeredBlock, bad bool) bool {
 		return false // killed; verify sees to the rest
 	}
 	switch {
-	case bad && verdict != "bad-cb-amount":
-		x.t.Errorf("a block that pays too much: %q", verdict)
-	case !bad && verdict != "" && verdict != "inconclusive":
+	case b.bad && verdict != string(b.rule):
+		x.t.Errorf("a block that breaks %s: %q", b.rule, verdict)
+	case !b.bad && verdict != "" && verdict != "inconclusive":
 		x.t.Errorf("good block at height %d: %q", b.height, verdict)
-	case !bad:
+	case !b.bad:
 		b.acked, x.newest = true, b
 		if b.height > x.tip.height {
 			x.tip = b

@@ -10,6 +10,7 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/index"
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/utxo"
 	"github.com/charterchain/charter/chain/utxo/muhash"
 )
@@ -19,7 +20,8 @@ import (
 type replayed struct {
 	coins  *muhash.Hash
 	txOuts int64
-	filter chainhash.Hash // header of the block's filter
+	filter chainhash.Hash    // header of the block's filter
+	perm   *permission.State // nil on chains without permissions
 }
 
 // replay returns what follows from b. Each block is computed once.
@@ -29,17 +31,34 @@ func (x *crashing) replay(b *offeredBlock) *replayed {
 		todo = append(todo, b)
 	}
 	if b.replayed == nil {
-		b.replayed = &replayed{coins: muhash.New()} // genesis, which has no coins
+		b.replayed = x.replayGenesis(b)
 		x.filter(b, nil, chainhash.Hash{})
 	}
 	for _, next := range slices.Backward(todo) {
 		r := &replayed{coins: muhash.New(), txOuts: b.replayed.txOuts}
 		r.coins.Combine(b.replayed.coins)
 		next.replayed = r
-		x.filter(next, x.connect(next), b.replayed.filter)
+		spent := x.connect(next)
+		x.filter(next, spent, b.replayed.filter)
+		var err error
+		if r.perm, err = x.judge(next, b.replayed.perm, spent); err != nil {
+			x.t.Fatalf("block at height %d: %v", next.height, err)
+		}
 		b = next
 	}
 	return b.replayed
+}
+
+func (x *crashing) replayGenesis(genesis *offeredBlock) *replayed {
+	r := &replayed{coins: muhash.New()}
+	for _, out := range x.Params.GenesisCoins() {
+		r.coins.Insert(utxo.AppendElement(nil, &wire.OutPoint{Hash: genesis.Txs[0].TxID, Index: out.Index}, &consensus.Coin{Amount: out.Amount, Script: out.Script}))
+		r.txOuts++
+	}
+	if x.net != nil {
+		r.perm = permission.Genesis(x.Params)
+	}
+	return r
 }
 
 // connect applies the transactions of b and returns what they spent.
@@ -77,7 +96,7 @@ func (x *crashing) coinBelow(b *offeredBlock, op *wire.OutPoint) consensus.Coin 
 		for i, tx := range at.Txs {
 			if tx.TxID == op.Hash {
 				out := tx.Msg.TxOut[op.Index]
-				return consensus.Coin{Amount: out.Value, Script: out.PkScript, Height: at.height, Coinbase: i == 0}
+				return consensus.Coin{Amount: out.Value, Script: out.PkScript, Height: at.height, Coinbase: i == 0 && at.parent != nil}
 			}
 		}
 	}
