@@ -171,6 +171,9 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 		if err := c.checkBody(b, n); err != nil {
 			return 0, err
 		}
+		if err := c.decideBody(n, b); err != nil {
+			return 0, err
+		}
 		if err := c.storeBody(b, n); err != nil {
 			return 0, err
 		}

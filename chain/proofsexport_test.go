@@ -24,3 +24,9 @@ func (c *Chain) KeepProofOf(b *consensus.Block, hash chainhash.Hash) error {
 	proof := seal.ProofOf(b)
 	return c.keepProof(hash, &proof)
 }
+
+// Bounds of what a member may seal on one parent.
+const (
+	MaxSiblings      = maxSiblings
+	MaxMemberDoubles = maxMemberDoubles
+)

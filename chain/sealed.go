@@ -153,9 +153,15 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 		if err != nil {
 			return err
 		}
-		n.seal.decided(member, parent, n.height)
+		if offer.body == nil && crowded(n, member) {
+			n.status |= statusUndecided
+		} else {
+			n.seal.decided(member, parent, n.height)
+		}
 	} else {
 		n.status |= statusUndecided
+	}
+	if n.undecided() {
 		if err := c.roomFor(n, offer.body != nil); err != nil {
 			return err
 		}
@@ -233,7 +239,9 @@ func (c *Chain) decideChildren(n *node, state *permission.State) {
 		}
 		member, err := c.decide(child, state, child.seal.cert)
 		if err == nil {
-			c.decided(child, member, state)
+			if child.txCount > 0 || !crowded(child, member) {
+				c.decided(child, member, state)
+			}
 		} else if rule := consensus.AsRule(err); rule != nil {
 			c.refuse(child, rule)
 		}

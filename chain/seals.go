@@ -1,15 +1,22 @@
 package chain
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/permission/record"
 )
 
-// maxDoubles is how many double seals are listed, the newest ones.
-const maxDoubles = 100
+// Bounds of the list of double seals: the newest ones of each member, so that
+// one who makes many does not hide what others do, and the newest of all.
+const (
+	maxDoubles       = 256
+	maxMemberDoubles = 16
+)
 
 // DoubleSeal is two different blocks that one member sealed on one parent.
 // That breaks no rule; who does it by design can undo his own payments.
@@ -17,13 +24,16 @@ type DoubleSeal struct {
 	Member        record.MemberID
 	Height        int32
 	First, Second chainhash.Hash // in the order in which they came
+
+	parent chainhash.Hash
 }
 
-// DoubleSeals lists the double seals seen since the start, the oldest first.
+// DoubleSeals lists double seals seen since the start, the oldest first: of each
+// member and parent one, whatever else he sealed there.
 func (c *Chain) DoubleSeals() []DoubleSeal {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return append([]DoubleSeal(nil), c.doubles...)
+	return slices.Clone(c.doubles)
 }
 
 // seeDouble lists n if its member sealed another block on its parent. change
@@ -36,16 +46,39 @@ func (c *Chain) seeDouble(n *node) {
 		if s == n || s.undecided() || s.seal.member != n.seal.member || s.seal.variant == n.seal.variant {
 			continue
 		}
-		d := DoubleSeal{Member: n.seal.member, Height: n.height, First: s.hash, Second: n.hash}
-		c.mu.Lock()
-		if len(c.doubles) == maxDoubles {
-			c.doubles = append(c.doubles[:0:0], c.doubles[1:]...)
-		}
-		c.doubles = append(c.doubles, d)
-		c.mu.Unlock()
-		c.log.Info("member sealed two blocks on one parent", "member", d.Member, "height", d.Height, "first", d.First, "second", d.Second)
+		c.listDouble(DoubleSeal{Member: n.seal.member, Height: n.height, First: s.hash, Second: n.hash, parent: n.parent.hash})
 		return
 	}
+}
+
+// listDouble adds d, and forgets older ones where there are too many.
+func (c *Chain) listDouble(d DoubleSeal) {
+	byMember, first := 0, -1
+	for i := range c.doubles { // written under change, which we hold
+		if c.doubles[i].Member != d.Member {
+			continue
+		}
+		if c.doubles[i].parent == d.parent {
+			return
+		}
+		if byMember++; first < 0 {
+			first = i
+		}
+	}
+	c.mu.Lock()
+	switch {
+	case byMember >= maxMemberDoubles:
+		c.doubles = slices.Delete(c.doubles, first, first+1)
+	case len(c.doubles) >= maxDoubles:
+		c.doubles = slices.Delete(c.doubles, 0, 1)
+	}
+	c.doubles = append(c.doubles, d)
+	c.mu.Unlock()
+	level := slog.LevelInfo
+	if byMember >= maxMemberDoubles {
+		level = slog.LevelDebug // he is known for it
+	}
+	c.log.Log(context.Background(), level, "member sealed two blocks on one parent", "member", d.Member, "height", d.Height, "first", d.First, "second", d.Second)
 }
 
 // Sealing is who made a block of the best branch.

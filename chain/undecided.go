@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
 )
 
@@ -19,6 +20,10 @@ const (
 	// MaxUndecided is how many undecided headers are kept for one source, and
 	// how far above the last validated block of their branch they may be.
 	MaxUndecided = 2048
+
+	// maxSiblings is how many headers without bodies, by one member on one
+	// parent, are decided. What he seals besides stays undecided.
+	maxSiblings = 8
 
 	// maxSpares is how many second variants of blocks are remembered, in case
 	// that somebody builds on them.
@@ -107,6 +112,44 @@ func (c *Chain) roomFor(n *node, body bool) error {
 			return fmt.Errorf("%w: height %d is more than %d above the last validated block of its branch", ErrUndecided, n.height, c.maxUndecided)
 		}
 		at = at.parent
+	}
+	return nil
+}
+
+// crowded reports whether member has so many headers besides n on n's parent
+// that n has to wait for its body: each that is decided is kept for ever, and
+// costs him little. change held.
+func crowded(n *node, member record.MemberID) bool {
+	count := 0
+	for s := n.parent.child; s != nil; s = s.sibling {
+		if s != n && s.txCount == 0 && !s.undecided() && s.seal.member == member {
+			count++
+		}
+	}
+	return count >= maxSiblings
+}
+
+// decideBody judges who sealed n, whose body is here now, if that can be told.
+// change held.
+func (c *Chain) decideBody(n *node, b *consensus.Block) error {
+	if n.seal == nil || !n.undecided() || n.seal.unseen() {
+		return nil
+	}
+	parent := c.stateAfter(n.parent)
+	if parent == nil {
+		return nil
+	}
+	_, cert, err := seal.Find(b.Txs[0].Msg)
+	if err != nil {
+		return err
+	}
+	member, err := c.decide(n, parent, cert)
+	if rule := consensus.AsRule(err); rule != nil {
+		c.refuse(n, rule)
+		return err
+	}
+	if err == nil {
+		c.decided(n, member, parent)
 	}
 	return nil
 }
