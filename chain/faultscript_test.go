@@ -41,7 +41,8 @@ var faultKinds = []struct {
 }
 
 // TestFaultScript makes the disk fail at each change of a script with
-// reorganisations, a flush at each block, pruning and an operator's verdicts.
+// reorganisations, a flush at each block, pruning and an operator's verdicts,
+// and on a chain with permissions.
 // The faults are below the store: everything that LevelDB writes (journals,
 // tables, manifests, CURRENT) and every record of the block files passes the
 // disk that fails.
@@ -51,14 +52,17 @@ var faultKinds = []struct {
 func TestFaultScript(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		make  func(*testing.T) *faultScript
 		cache int64
 		steps func(*faultScript)
 	}{
-		{"flushed when told", 8 << 20, (*faultScript).toldToFlush},
-		{"flushed at each block", 1, (*faultScript).reorganised},
+		{"flushed when told", newFaultScript, 8 << 20, (*faultScript).toldToFlush},
+		{"flushed at each block", newFaultScript, 1, (*faultScript).reorganised},
+		{"permissions, flushed when told", newPermFaultScript, 8 << 20, (*faultScript).permToldToFlush},
+		{"permissions, flushed at each block", newPermFaultScript, 1, (*faultScript).reorganised},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newFaultScript(t)
+			s := tt.make(t)
 			s.cache = tt.cache
 			tt.steps(s)
 			s.failEverywhere(t)
@@ -329,5 +333,5 @@ func (s *faultScript) checkSum(c *chain.Chain) error {
 	if want != got.MuHash {
 		return fmt.Errorf("the coins at %s are not those of its branch", name)
 	}
-	return nil
+	return s.checkPermissions(c, name)
 }
