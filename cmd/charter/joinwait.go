@@ -113,16 +113,25 @@ func (j *joiner) look(ctx context.Context, c *client.Client) (done bool, text st
 		return false, "", err
 	}
 	if peers == 0 {
-		own, err := c.JoinInfo(ctx, j.door.Target())
-		if err == nil && len(own.RefusedBy) > 0 {
-			return false, "The node runs and waits to be let in: " + own.RefusedBy[0].Problem, nil
-		}
-		return false, "The node runs and has no peers yet", err
+		return j.lookOutside(ctx, c)
 	}
 	if info.Initial || info.Blocks < info.Headers {
 		return false, fmt.Sprintf("The node catches up: block %d of %d", info.Blocks, info.Headers), nil
 	}
 	return true, fmt.Sprintf("The node runs and has caught up: block %d.", info.Blocks), nil
+}
+
+// lookOutside asks why a running node has no peers. A node that was refused asks
+// again by and by; where it would be let in now, it is told so.
+func (j *joiner) lookOutside(ctx context.Context, c *client.Client) (done bool, text string, err error) {
+	own, err := c.JoinInfo(ctx, j.door.Target())
+	if err != nil || len(own.RefusedBy) == 0 {
+		return false, "The node runs and has no peers yet", err
+	}
+	if j.door.Knock(ctx, j.chain, j.key) != nil {
+		return false, "The node runs and waits to be let in: " + own.RefusedBy[0].Problem, nil
+	}
+	return false, "Let in; the node connects", c.Call(ctx, "addnode", []any{j.door.Peer(), "onetry"}, nil)
 }
 
 // say prints for people.
