@@ -16,10 +16,26 @@ func (n *Node) entrance() rpc.Entrance {
 	if s, ok := n.mining(); ok {
 		out.Settled = s.Settled
 	}
+	out.RefusedBy = n.refusedBy()
+	return out
+}
+
+// refusedBy lists the peers that this node is to connect with and does not,
+// because one side refuses the other.
+func (n *Node) refusedBy() []client.RefusedPeer {
+	var list []client.RefusedPeer
 	for _, peer := range n.peers.Nodes() {
 		if !peer.Connected && peer.Problem != "" {
-			out.RefusedBy = append(out.RefusedBy, client.RefusedPeer{Node: peer.Node, Problem: peer.Problem})
+			list = append(list, client.RefusedPeer{Node: peer.Node, Problem: peer.Problem})
 		}
 	}
-	return out
+	return list
+}
+
+// refusal is what the first of them says; "": there is none.
+func (n *Node) refusal() string {
+	if list := n.refusedBy(); len(list) > 0 {
+		return list[0].Problem
+	}
+	return ""
 }

@@ -24,9 +24,10 @@ const (
 // health answers /livez and /readyz.
 type health struct {
 	sync     func() p2p.SyncStatus
-	height   func() int32 // of the best block
-	catchUp  func() bool  // stored blocks wait to be connected
-	wantPeer bool         // peers are configured
+	height   func() int32  // of the best block
+	catchUp  func() bool   // stored blocks wait to be connected
+	wantPeer bool          // peers are configured
+	refused  func() string // why a peer does not let this node in; "": none does not
 	free     func() (uint64, error)
 	short    func() []string // what else the machine runs short of
 }
@@ -44,7 +45,11 @@ func (h *health) problems() []string {
 		list = append(list, fmt.Sprintf("lagging %d blocks", status.Lag))
 	}
 	if h.wantPeer && status.Peers == 0 {
-		list = append(list, "no peers, although peers are configured")
+		problem := "no peers, although peers are configured"
+		if why := h.refused(); why != "" {
+			problem += ": " + why
+		}
+		list = append(list, problem)
 	}
 	if free, err := h.free(); err != nil {
 		list = append(list, fmt.Sprintf("free disk space not known: %v", err))

@@ -28,6 +28,10 @@ func TestReady(t *testing.T) {
 			h.sync = func() p2p.SyncStatus { return p2p.SyncStatus{Peers: 1, BestHeight: 9999} }
 		}, ""},
 		{"no peers", func(h *health) { h.sync = func() p2p.SyncStatus { return p2p.SyncStatus{} } }, "no peers"},
+		{"not let in", func(h *health) {
+			h.sync = func() p2p.SyncStatus { return p2p.SyncStatus{} }
+			h.refused = func() string { return "not permitted" }
+		}, "configured: not permitted"},
 		{"no peers, none wanted", func(h *health) {
 			h.wantPeer = false
 			h.sync = func() p2p.SyncStatus { return p2p.SyncStatus{} }
@@ -44,6 +48,7 @@ func TestReady(t *testing.T) {
 				height:   func() int32 { return 100 },
 				catchUp:  func() bool { return false },
 				wantPeer: true,
+				refused:  func() string { return "" },
 				free:     func() (uint64, error) { return 2 * lowDisk, nil },
 				short:    func() []string { return nil },
 			}

@@ -116,6 +116,7 @@ func (n *Node) openMonitoring(context.Context) error {
 			height:   func() int32 { return n.chain.Best().Height },
 			catchUp:  n.chain.InitialSync,
 			wantPeer: n.peersConfigured(),
+			refused:  n.refusal,
 			free:     func() (uint64, error) { return n.opts.FreeSpace(n.opts.Dir) },
 			short:    n.shortBesideDisk,
 		}
