@@ -43,7 +43,7 @@ func governedAt(c Chain, height int32) (*governed, error) {
 	if height < g.height {
 		state, ok := c.PermissionsAt(height - 1)
 		if !ok {
-			return nil, fail(codeMisc, "who could do what at height %d is not known", height)
+			return nil, fail(codeMisc, "who could do what at height %d is not known: %s", height, c.Unvalidated())
 		}
 		g.State = state
 	}
