@@ -132,6 +132,9 @@ func (c *Chain) addLocked(n *node) {
 func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, error) {
 	c.change.Lock()
 	defer c.change.Unlock()
+	if c.sealed() {
+		defer c.showConflict()
+	}
 	result, err := c.acceptBlock(ctx, b)
 	if err != nil || result == ResultOrphan {
 		return result, err

@@ -504,7 +504,7 @@ func (c *Chain) snapshotRight(ctx context.Context, s *snapState) error {
 	c.decideOpen()
 	c.rebuildCandidates()
 	tip := c.tip()
-	if err := c.activateBest(ctx, nil); err != nil {
+	if err := c.moveOn(ctx); err != nil {
 		return err
 	}
 	if c.tip() == tip {

@@ -33,6 +33,9 @@ func (c *Chain) CatchUp(ctx context.Context) error {
 	var target *node
 	for {
 		height, err := c.catchUp(ctx, &target)
+		if errors.Is(err, ErrUnknownUpgrade) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -198,6 +198,15 @@ func (c *Chain) Conflict() (Conflict, bool) {
 	return Conflict{c.infoLocked(best), c.infoLocked(fork(c.tip(), best))}, true
 }
 
+// showConflict keeps the metric of conflicting history. mu not held.
+func (c *Chain) showConflict() {
+	value := 0.0
+	if _, ok := c.Conflict(); ok {
+		value = 1
+	}
+	c.cfg.Metrics.conflicting.Set(value)
+}
+
 // Warnings says in sentences what an operator has to look at.
 func (c *Chain) Warnings() []string {
 	var list []string

@@ -143,11 +143,12 @@ func (c *Chain) loadBest(ctx context.Context, genesis, best *node) error {
 	c.bestHeader = nil
 	c.pickBestHeaderLocked()
 	if !c.cfg.CatchUpLater {
-		if err := c.activateBest(ctx, nil); err != nil {
+		if err := c.moveOn(ctx); err != nil {
 			return fmt.Errorf("move the chain state from height %d to the best branch: %w", best.height, err)
 		}
 	}
-	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache, c.pruned)
+	c.cfg.Metrics.loaded(c.tip(), c.bestHeader, c.cache, c.pruned, c.Permissions())
+	c.showConflict()
 	c.log.Info("chain loaded", "height", c.tip().height, "hash", c.tip().hash, "committed", best.height, "headers", c.bestHeader.height)
 	return nil
 }

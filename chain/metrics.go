@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/utxo"
 )
 
@@ -21,6 +22,14 @@ type Metrics struct {
 	cacheBytes prometheus.Gauge
 	pruned     prometheus.Gauge
 	background prometheus.Gauge
+
+	// Of chains with permissions; 0 on others.
+	members     prometheus.Gauge
+	miners      prometheus.Gauge
+	required    prometheus.Gauge
+	undecided   prometheus.Gauge
+	conflicting prometheus.Gauge
+	doubles     prometheus.Counter
 }
 
 // NewMetrics registers the chain's metrics with reg; nil makes metrics that
@@ -50,9 +59,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pruned:     gauge("pruned_height", "Height up to which blocks of the best branch are pruned; -1: none."),
 		background: gauge("background_height", "Height up to which the blocks below a UTXO snapshot are checked; -1: there is nothing to check."),
 	}
+	m.members = gauge("members", "Members of the chain, whatever they may do.")
+	m.miners = gauge("mining_members", "Members that may seal blocks and count for how many different ones are needed.")
+	m.required = gauge("required_miners", "Different members that must have sealed the last blocks in a row.")
+	m.undecided = gauge("undecided_headers", "Headers in memory of which it is open whether their sealers may seal them.")
+	m.conflicting = gauge("conflicting_history", "1 while a branch would be better but leaves the best one deeper than blocks are undone, else 0.")
+	m.doubles = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "charter_chain_double_seals_total", Help: "Times a member was seen to seal two blocks on one parent.",
+	})
 	m.background.Set(-1)
 	if reg != nil {
-		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned, m.background)
+		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned, m.background,
+			m.members, m.miners, m.required, m.undecided, m.conflicting, m.doubles)
 	}
 	return m
 }
@@ -67,12 +85,23 @@ func (m *Metrics) at(tip *node, cache *utxo.Cache) {
 	m.cacheBytes.Set(float64(cache.Size()))
 }
 
+// permitted shows who may do what in the block at height.
+func (m *Metrics) permitted(state *permission.State, height int32) {
+	if state == nil {
+		return
+	}
+	m.members.Set(float64(state.Count()))
+	m.miners.Set(float64(len(state.Miners(height))))
+	m.required.Set(float64(state.Required(height)))
+}
+
 func (m *Metrics) connected(tip *node, took time.Duration, cache *utxo.Cache) {
 	m.connect.Observe(took.Seconds())
 	m.at(tip, cache)
 }
 
-func (m *Metrics) loaded(tip, header *node, cache *utxo.Cache, pruned int32) {
+func (m *Metrics) loaded(tip, header *node, cache *utxo.Cache, pruned int32, state *permission.State) {
+	m.permitted(state, tip.height+1)
 	m.pruned.Set(float64(pruned))
 	m.headers.Set(float64(header.height))
 	m.at(tip, cache)

@@ -176,6 +176,9 @@ func (c *Chain) enterLocked(n *node, after permissionsAfter) {
 	}
 	n.left = nil
 	c.perm.push(n, after.state, after.delta)
+	if after.changed(n.height) {
+		c.cfg.Metrics.permitted(after.state, n.height+1)
+	}
 	if after.delta != nil {
 		c.perm.save(n, after.delta)
 	}
@@ -189,6 +192,9 @@ func (c *Chain) leaveLocked(n *node) permissionsAfter {
 	}
 	n.left = c.perm.tip
 	delta := c.perm.pop(n)
+	if delta != nil || n.left.ChangesAt(n.height+1) {
+		c.cfg.Metrics.permitted(c.perm.tip, n.height)
+	}
 	if delta != nil {
 		c.perm.save(n, nil)
 	}

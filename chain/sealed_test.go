@@ -14,6 +14,7 @@ import (
 	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
+	"github.com/charterchain/charter/chain/store"
 )
 
 type members = []*chaintest.Member
@@ -259,5 +260,15 @@ func TestUnknownUpgrade(t *testing.T) {
 	}
 	if info, ok := h.Chain.Lookup(b.Hash); !ok || info.State == chain.StateInvalid {
 		t.Errorf("block 1001 is %+v", info)
+	}
+	h.Close()
+	for _, later := range []bool{false, true} {
+		if err := h.TryOpenWith(func(_ *store.Config, cc *chain.Config) { cc.CatchUpLater = later }); err != nil {
+			t.Fatalf("a start below it: %v", err)
+		}
+		if err := h.Chain.CatchUp(t.Context()); err != nil || h.Chain.Best().Height != 1000 {
+			t.Errorf("height %d after a start, %v", h.Chain.Best().Height, err)
+		}
+		h.Close()
 	}
 }

@@ -74,6 +74,7 @@ func (c *Chain) listDouble(d DoubleSeal) {
 	}
 	c.doubles = append(c.doubles, d)
 	c.mu.Unlock()
+	c.cfg.Metrics.doubles.Inc()
 	level := slog.LevelInfo
 	if byMember >= maxMemberDoubles {
 		level = slog.LevelDebug // he is known for it

@@ -352,6 +352,7 @@ func (c *Chain) jump(snap *snapState, l *snapshotLoader) {
 	c.findPrunedLocked()
 	c.cfg.Metrics.background.Set(float64(snap.at.height))
 	c.cfg.Metrics.at(snap.base, c.cache)
+	c.cfg.Metrics.permitted(l.perm, snap.base.height+1)
 }
 
 // linkBaseLocked links the blocks above the base, as if the bodies below it

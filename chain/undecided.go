@@ -159,6 +159,7 @@ func (c *Chain) count(n *node) {
 	if n.undecided() && !n.seal.counted {
 		n.seal.counted = true
 		c.undecided[n.seal.source]++
+		c.cfg.Metrics.undecided.Inc()
 	}
 }
 
@@ -168,6 +169,7 @@ func (c *Chain) uncount(n *node) {
 		return
 	}
 	n.seal.counted = false
+	c.cfg.Metrics.undecided.Dec()
 	if c.undecided[n.seal.source]--; c.undecided[n.seal.source] <= 0 {
 		delete(c.undecided, n.seal.source)
 	}

@@ -1,6 +1,8 @@
 package chain
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/charterchain/charter/chain/permission"
@@ -17,6 +19,15 @@ func (c *Chain) knowsUpgrades(state *permission.State, height int32) error {
 		if u.Height <= uint32(height) && !KnowsUpgrade(u.Deployment) {
 			return fmt.Errorf("%w: %q, in force from height %d", ErrUnknownUpgrade, u.Deployment, u.Height)
 		}
+	}
+	return nil
+}
+
+// moveOn is activateBest where no block was offered. That the program is too old
+// for the next block is no error then, see UpgradeNeeded. change held.
+func (c *Chain) moveOn(ctx context.Context) error {
+	if err := c.activateBest(ctx, nil); !errors.Is(err, ErrUnknownUpgrade) {
+		return err
 	}
 	return nil
 }
