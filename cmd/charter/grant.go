@@ -206,6 +206,7 @@ func (g *governance) revoke(m *client.Member, id record.MemberID, perms record.S
 		}
 		left[rest] |= perm
 	}
+	g.noteStillConnects(m, perms)
 	list := make([]record.Record, len(order))
 	for i, rest := range order {
 		var err error
@@ -214,6 +215,20 @@ func (g *governance) revoke(m *client.Member, id record.MemberID, perms record.S
 		}
 	}
 	return list, nil
+}
+
+// noteStillConnects says that who administers or mines may connect in any
+// case.
+func (g *governance) noteStillConnects(m *client.Member, revoked record.Set) {
+	if !revoked.Has(record.Connect) {
+		return
+	}
+	for _, perm := range []record.Set{record.Admin, record.Mine} {
+		if _, holds := rangeOf(m, perm); holds && !revoked.Has(perm) {
+			g.note("%s may connect all the same, because it holds %s: revoke that too to cut it off.", m.Name, perm)
+			return
+		}
+	}
 }
 
 // remaining is what is left of a range; the empty range is written 0, 0. What

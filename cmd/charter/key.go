@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -36,32 +37,60 @@ adds the key.`,
 }
 
 func newKeyNewCommand(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "new FILE",
+	var where cardFlags
+	cmd := &cobra.Command{
+		Use:   "new [FILE]",
 		Short: "Make a key for a node or a miner",
 		Long: `Makes a private key in FILE, readable by its owner only, and shows its address
-on the chain. A node takes its identity from <datadir>/<chain name>/node.key and
-a miner from miner.key there, or from the files that charterd is told.`,
-		Example: `  charter --chain acme key new ~/.charter/acme/miner.key`,
-		Args:    exactArgs("a file"),
+on the chain. With --node or --miner the file is the one in the chain's data
+folder from which a node takes its identity or the key that seals its blocks.
+A file that is there already stays as it is.`,
+		Example: `  charter --chain acme key new --miner
+  charter --chain acme key new next-miner.key`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if named := where.node || where.miner; len(args) > 1 || named == (len(args) == 1) {
+				return usagef("key new needs a file, or --miner or --node in its place")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := e.params()
-			if err != nil {
-				return err
+			if len(args) == 1 {
+				where.file = args[0]
 			}
-			key, err := keyfile.Create(args[0], e.rand)
-			if err != nil {
-				return err
-			}
-			defer key.Zero()
-			address, _ := p.Address.Encode(keyfile.Script(key))
-			if e.flags.json {
-				return e.printJSON(map[string]string{"file": args[0], "address": address})
-			}
-			_, err = fmt.Fprintf(e.stdout, "Made a key in %s.\nAddress %s\n", args[0], address)
-			return err
+			return e.newKey(&where)
 		},
 	}
+	cmd.Flags().BoolVar(&where.node, "node", false, "make node.key in the chain's data folder")
+	cmd.Flags().BoolVar(&where.miner, "miner", false, "make miner.key in the chain's data folder")
+	cmd.MarkFlagsMutuallyExclusive("node", "miner")
+	return cmd
+}
+
+func (e *env) newKey(where *cardFlags) error {
+	p, err := e.params()
+	if err != nil {
+		return err
+	}
+	path, err := e.keyPath(where)
+	if err != nil {
+		return err
+	}
+	if where.file == "" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("make the chain's data folder: %w", err)
+		}
+	}
+	key, err := keyfile.Create(path, e.rand)
+	if err != nil {
+		return err
+	}
+	defer key.Zero()
+	address, _ := p.Address.Encode(keyfile.Script(key))
+	if e.flags.json {
+		return e.printJSON(map[string]string{"file": path, "address": address})
+	}
+	_, err = fmt.Fprintf(e.stdout, "Made a key in %s.\nAddress %s\n", path, address)
+	return err
 }
 
 // cardFlags say which key makes a card, and for what.
@@ -207,7 +236,7 @@ func (e *env) keyPath(f *cardFlags) (string, error) {
 func loadKey(path string) (*btcec.PrivateKey, error) {
 	key, err := keyfile.Load(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w (charter key new makes one; a node makes its node.key when it first starts)", err)
+		return nil, fmt.Errorf("%w (charter key new --miner makes one; a node makes its node.key when it first starts)", err)
 	}
 	return key, nil
 }
