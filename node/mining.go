@@ -86,7 +86,7 @@ func (n *Node) minerKey() (*btcec.PrivateKey, error) {
 		return nil, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("mining on chain %s needs a key that seals blocks, and there is no file %s; `charter key new %s` makes one, which a member then registers with role mine", n.opts.Params.Name, path, path)
+		return nil, fmt.Errorf("mining on chain %s needs a key that seals blocks, and there is no file %s; `charter key new` makes one, which a member then registers with role mine", n.opts.Params.Name, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("miner-key: %w", err)
