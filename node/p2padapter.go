@@ -109,6 +109,9 @@ func (a p2pChain) ForgetSource(source [32]byte) { a.c.ForgetSource(source) }
 
 func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 	_, err := a.c.AcceptBlock(ctx, b)
+	if errors.Is(err, chain.ErrUnknownUpgrade) {
+		err = fmt.Errorf("%w: %w", p2p.ErrTooOld, err)
+	}
 	return err
 }
 

@@ -196,6 +196,8 @@ func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
 		s.n.cfg.Metrics.block(resultInvalid)
 		s.blameSources()
 	case ctx.Err() != nil:
+	case errors.Is(err, ErrTooOld): // the operator is told by others
+		s.n.cfg.Metrics.block(resultUndecided)
 	case errors.Is(err, consensus.ErrNotYet):
 		s.n.cfg.Metrics.block(resultUndecided)
 		s.again(b.Hash, now.Add(time.Second))

@@ -23,6 +23,10 @@ var (
 	// ErrVariant: the header seals the same block as one that is known. It is
 	// neither kept nor passed on unless headers come that build on it.
 	ErrVariant = errors.New("another variant of the block is known")
+	// ErrTooOld, of Chain.AcceptBlock: this program does not know a rule that
+	// is in force in this block or in one below it. The body is stored, for a
+	// newer program; asking for it again would change nothing.
+	ErrTooOld = errors.New("this version of the software is too old for the chain")
 )
 
 // SealedHeader is a header and, on chains that restrict mining, the proof

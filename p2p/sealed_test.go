@@ -285,6 +285,29 @@ func TestSealedLowestBlockIsLate(t *testing.T) {
 	})
 }
 
+// Software that is too old for the chain stays below the rule that it does not
+// know: it asks for no block twice and blames nobody.
+func TestTooOldForTheChain(t *testing.T) {
+	simulateSealed(t, 343, func(t *testing.T, s *p2ptest.Sim) {
+		nodes := line(s, 2)
+		a, b := nodes[0], nodes[1]
+		b.Chain.TooOld(6)
+		blocks := a.Chain.Mine(8, "a", 1)
+		s.Await("what it can judge", time.Minute, func() bool { return b.Chain.Best().Height == 5 })
+		time.Sleep(2 * time.Minute)
+		blocks = append(blocks, a.Chain.Mine(1, "a", 1)...)
+		time.Sleep(2 * time.Minute)
+		for _, block := range blocks {
+			if n := b.Chain.Accepted(block.Hash); n != 1 {
+				t.Errorf("block %v was offered to the chain %d times", block.Hash, n)
+			}
+		}
+		if b.Chain.Best().Height != 5 || len(b.P2P.Peers()) != 1 {
+			t.Errorf("height %d, %d peers", b.Chain.Best().Height, len(b.P2P.Peers()))
+		}
+	})
+}
+
 // A node without the proof of a seal says what it has, and no more.
 func TestHeadersEndWhereProofsDo(t *testing.T) {
 	simulateSealed(t, 342, func(t *testing.T, s *p2ptest.Sim) {

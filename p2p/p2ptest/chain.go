@@ -79,8 +79,9 @@ type Chain struct {
 	bestHeader *blockNode
 	broken     error // returned by AcceptBlock instead of judging
 	accepted   map[chainhash.Hash]int
-	restarts   bool // some block is a restart
-	early      int  // bodies that came before that of their parent, on a sealed chain
+	tooOld     int32 // see TooOld
+	restarts   bool  // some block is a restart
+	early      int   // bodies that came before that of their parent, on a sealed chain
 }
 
 // NewChain returns a chain that holds the genesis block only.
@@ -375,6 +376,9 @@ func (c *Chain) acceptBlock(b *consensus.Block) (moved bool, err error) {
 	if n.info.Invalid {
 		return moved, &consensus.RuleError{Rule: RuleBadBlock}
 	}
+	if c.tooOld > 0 && n.info.Height >= c.tooOld {
+		return moved, p2p.ErrTooOld
+	}
 	return moved, nil
 }
 
@@ -384,6 +388,9 @@ func (c *Chain) activateLocked() (moved bool) {
 	for !c.Stay {
 		target := c.best
 		for _, n := range c.nodes {
+			if c.tooOld > 0 && n.info.Height >= c.tooOld {
+				continue
+			}
 			if n.complete && !n.info.Invalid && c.better(n, target) {
 				target = n
 			}

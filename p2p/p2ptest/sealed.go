@@ -65,6 +65,14 @@ func (c *Chain) Early() int {
 	return c.early
 }
 
+// TooOld makes the chain one whose software knows the rules below that height
+// only; 0: all.
+func (c *Chain) TooOld(height int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tooOld = height
+}
+
 // LoseProof forgets the proof of a block.
 func (c *Chain) LoseProof(hash chainhash.Hash) {
 	c.mu.Lock()
