@@ -421,3 +421,112 @@ func TestPermSnapshotDropped(t *testing.T) {
 		})
 	}
 }
+
+// TestPermSnapshotLooksFurther: above the base a range of permissions makes
+// more sealers count than the snapshot names. What depends on them waits for
+// the check, and breaks no rule meanwhile.
+func TestPermSnapshotLooksFurther(t *testing.T) {
+	const base = 9
+	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{SetupBlocks: 1, Diversity: 700_000})
+	h := &permHistory{&history{x: chaintest.New(t, chaintest.Options{Consortium: net}), base: base}, net}
+	h.blocks = append(h.blocks, h.x.Block("genesis"))
+	alpha, beta, gamma := net.Member("alpha"), net.Member("beta"), net.Member("gamma")
+	var later []record.Record // three more members mine from two blocks above the base on
+	for _, name := range []string{"p", "q", "r"} {
+		m := chaintest.NewMember(name)
+		grant := net.Grant(m, record.Mine|record.Receive).(record.Grant)
+		grant.Range.From = base + 2
+		later = append(later, net.Create(m, record.Mine|record.Connect|record.Receive), grant)
+	}
+	order := []*chaintest.Member{gamma, alpha, beta}
+	next := func(who *chaintest.Member, opts ...chaintest.Option) {
+		name := fmt.Sprint("b", len(h.blocks))
+		h.x.Next(name, append(opts, chaintest.By(who))...).Accept()
+		h.blocks = append(h.blocks, h.x.Block(name))
+	}
+	next(alpha, net.Vote(members{alpha}, later...))
+	for height := 2; height <= base; height++ {
+		next(order[height%3])
+	}
+	var file bytes.Buffer
+	dump, err := h.x.Chain.DumpSnapshot(t.Context(), &file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.file, h.dump = file.Bytes(), dump
+	next(order[(base+1)%3])
+	if before, after := h.x.Chain.Permissions().Required(base+1), h.x.Chain.Permissions().Required(base+2); before != 3 || after != 5 {
+		t.Fatalf("%d, then %d members in a row", before, after)
+	}
+	next(chaintest.NewMember("p"))
+	y := h.load(t, chaintest.Options{Consortium: net})
+	h.give(t, y.Chain, base+1, base+1)
+	again := h.x.Make(h.blocks[base+1].Hash, chaintest.By(order[base%3])) // sealed the base
+	if _, err := y.Chain.AcceptBlock(t.Context(), again); !errors.Is(err, seal.RuleDiversity) {
+		t.Errorf("block of who sealed the base: %v", err)
+	}
+	for range 2 {
+		if _, err := y.Chain.AcceptBlock(t.Context(), h.blocks[base+2]); !errors.Is(err, chain.ErrUndecided) || consensus.AsRule(err) != nil {
+			t.Errorf("block whose sealer cannot be judged: %v", err)
+		}
+		y.Close()
+		y.Open()
+		expectHeight(t, y.Chain, base+1)
+	}
+	h.give(t, y.Chain, 1, base)
+	check(t, y.Chain)
+	h.give(t, y.Chain, base+2, base+2)
+	expectHeight(t, y.Chain, base+2)
+	if !bytes.Equal(permState(t, y), permState(t, h.x)) {
+		t.Error("other permissions or sealers")
+	}
+
+	// Its body may be here before it is known that it cannot be judged.
+	z := h.load(t, chaintest.Options{Consortium: net})
+	if _, err := z.Chain.AcceptSealed(t.Context(), h.x.Headers("b10", "b11"), [32]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	h.give(t, z.Chain, base+2, base+2)
+	h.give(t, z.Chain, base+1, base+1)
+	expectHeight(t, z.Chain, base+1)
+	z.Close()
+	z.Open()
+	expectHeight(t, z.Chain, base+1)
+	h.give(t, z.Chain, 1, base)
+	check(t, z.Chain)
+	expectHeight(t, z.Chain, base+2)
+}
+
+// TestPermSnapshotUnsealedChain: a chain with permissions on which everybody
+// mines has a state and no sealers.
+func TestPermSnapshotUnsealedChain(t *testing.T) {
+	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{Restricted: []string{"send"}})
+	h := &permHistory{&history{x: chaintest.New(t, chaintest.Options{Consortium: net}), base: 3}, net}
+	h.blocks = append(h.blocks, h.x.Block("genesis"))
+	delta := chaintest.NewMember("delta")
+	admins := net.Members[:2]
+	for i, opts := range [][]chaintest.Option{
+		{net.Vote(admins, net.Create(delta, record.Send))}, {net.Vote(admins[:1], net.Grant(delta, record.Admin))}, nil,
+		{net.Vote(admins[1:], net.Grant(delta, record.Admin))}, {net.Vote(admins, net.Grant(delta, record.Send))},
+	} {
+		name := fmt.Sprint("b", i+1)
+		h.x.Next(name, opts...).Accept()
+		h.blocks = append(h.blocks, h.x.Block(name))
+		if i+1 == h.base {
+			var file bytes.Buffer
+			dump, err := h.x.Chain.DumpSnapshot(t.Context(), &file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.file, h.dump = file.Bytes(), dump
+		}
+	}
+	y := h.load(t, chaintest.Options{Consortium: net})
+	h.give(t, y.Chain, 4, h.top())
+	h.give(t, y.Chain, 1, 3)
+	check(t, y.Chain)
+	h.expectSame(t, y)
+	y.Kill()
+	y.Open()
+	h.expectSame(t, y)
+}
