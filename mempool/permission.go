@@ -165,13 +165,11 @@ func (p *Pool) stillPermittedLocked(e *entry, next chain.NextBlock, changed bool
 	switch {
 	case e.gov != nil:
 		coins = e.gov.coins
-	case next.Permissions.Restricts(record.Send):
+	case next.Permissions.Restricts(record.Send | record.Receive):
 		var err error
 		if coins, err = p.coinsLocked(e.tx, next.Height, nil); err != nil {
 			return err
 		}
-	case next.Permissions.Restricts(record.Receive):
-		coins = make([]consensus.Coin, len(e.tx.Msg.TxIn)) // sending is everybody's: whose they are is not asked
 	default:
 		return nil
 	}

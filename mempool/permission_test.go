@@ -209,6 +209,23 @@ func TestJudgedAgain(t *testing.T) {
 	s.refuse(payment, permission.RuleSend, false)
 }
 
+// Where one side of payments alone is restricted, a change takes nothing away
+// that is still permitted.
+func TestJudgedAgainOneSided(t *testing.T) {
+	for _, restricted := range []string{"send", "receive"} {
+		s := newSenate(t, chaintest.ConsortiumOptions{
+			Members: []chaintest.Genesis{{Name: "alpha", Permissions: "admin"},
+				{Name: "rich", Permissions: "send receive"}, {Name: "mute", Permissions: "send receive"}},
+			Restricted: []string{"mine", "connect", restricted},
+		})
+		alpha, rich, mute := s.member("alpha"), s.member("rich"), s.member("mute")
+		good, bad := s.pay(rich, rich, 1000), s.pay(mute, mute, 1000)
+		s.accept(good, bad)
+		s.Next("b1", s.net.Vote([]*chaintest.Member{alpha}, s.net.Revoke(mute, record.Send|record.Receive))).Accept()
+		s.expectPool(good)
+	}
+}
+
 // Votes come to their end without anybody's doing.
 func TestVoteLapsesInPool(t *testing.T) {
 	s := alone(t)
