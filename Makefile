@@ -11,7 +11,7 @@ LDFLAGS     := -s -w -X main.commit=$(COMMIT)
 # The race detector is the one thing that needs a C compiler.
 HAVE_GCC = command -v gcc >/dev/null 2>&1
 
-.PHONY: sim test-memory help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
+.PHONY: sim test-permissions test-memory help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ test-crash: ## kill nodes CRASHES times under load, fail each write in every way
 SEEDS ?= 200
 sim: ## members that mine, come and go, in virtual time: SEEDS worlds (default 200) of 2,000 blocks, and every set of 2 to 9 members
 	CHARTER_SIM=$(SEEDS) go test -count=1 -timeout 60m -v -run '^TestSim' ./node/miner
+
+SEQUENCES ?= 10000
+test-permissions: ## SEQUENCES random sequences of records (default 10000), judged by the state machine and by a model of it
+	CHARTER_SEQUENCES=$(SEQUENCES) go test -count=1 -timeout 60m -v -run '^TestModel$$' ./chain/permission/model
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
