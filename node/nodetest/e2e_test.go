@@ -285,7 +285,7 @@ func TestBadInput(t *testing.T) {
 	})
 	t.Run("malformed address", func(t *testing.T) {
 		out, err := wallet("wallet", "send", mistyped(addr), "1", "--passphrase-file", pass)
-		expectFailure(t, out, err, 1, "checksum")
+		expectFailure(t, out, err, 2, "checksum")
 	})
 	var pool []string
 	n.Call("getrawmempool", &pool)
