@@ -6,6 +6,7 @@ import (
 
 	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/record"
+	"github.com/charterchain/charter/chain/permission/seal"
 )
 
 // Which branch is best. Where mining is everybody's, function better says it:
@@ -15,9 +16,10 @@ import (
 //     one that have fewer blocks than w, the number of different members in a
 //     row that its parent asks for: whoever they are, they are no majority.
 //   - Most work wins.
-//   - Of equal work: what the operator called precious; then, where they part
-//     at variants of one block, the variant that came first; then the lower
-//     hash, so that miners who are each barred on their own tip meet on one.
+//   - Of equal work: what the operator called precious; then, of variants of
+//     one block, the one that came first; then the lower hash, so that miners
+//     who are each barred on their own tip meet on one, also where these stand
+//     on variants of one block.
 //
 // These rules say of two branches which is better, but not always of three in
 // a circle. So a winner is found fork by fork, from the highest on: it depends
@@ -64,9 +66,9 @@ func bestAt(at *node, tips []*node) *node {
 	if len(best) == 1 {
 		return best[0]
 	}
-	winner := best[0]
+	winner, first := best[0], firstVariants(best)
 	for _, tip := range best[1:] {
-		if winsTie(at, tip, winner, best) {
+		if winsTie(tip, winner, first) {
 			winner = tip
 		}
 	}
@@ -90,29 +92,28 @@ func (n *node) restartOn(at *node) int32 {
 	return int32(n.ancestor(at.height + 1).seal.required)
 }
 
-// winsTie reports whether a is better than b, both of most work among peers,
-// which part at the block at.
-func winsTie(at, a, b *node, peers []*node) bool {
+// winsTie reports whether a is better than b, both of most work. first holds
+// the first variant of each block among such tips.
+func winsTie(a, b *node, first map[seal.VariantID]*node) bool {
 	if a.precious != b.precious {
 		return a.precious > b.precious
 	}
-	if later := laterVariant(at, a, peers); later != laterVariant(at, b, peers) {
+	if later := first[a.seal.variant] != a; later != (first[b.seal.variant] != b) {
 		return !later
 	}
 	return lowerHash(a, b)
 }
 
-// laterVariant reports whether one of peers stands on another variant of the
-// block by which n's branch leaves at, which came before n's.
-func laterVariant(at, n *node, peers []*node) bool {
-	mine := n.ancestor(at.height + 1)
-	for _, peer := range peers {
-		other := peer.ancestor(at.height + 1)
-		if other != mine && other.seal.variant == mine.seal.variant && cameBefore(other, mine) {
-			return true
+// firstVariants returns, of the tips that are variants of one block, the one
+// that came first.
+func firstVariants(tips []*node) map[seal.VariantID]*node {
+	first := make(map[seal.VariantID]*node, len(tips))
+	for _, tip := range tips {
+		if other := first[tip.seal.variant]; other == nil || cameBefore(tip, other) {
+			first[tip.seal.variant] = tip
 		}
 	}
-	return false
+	return first
 }
 
 // cameBefore reports whether the body of a was stored before that of b.

@@ -65,30 +65,69 @@ func TestVariants(t *testing.T) {
 		t.Error("a variant counts as a double seal")
 	}
 	h.On("v2").Next("v3").Accept() // its body was remembered
-	h.On("b2").Next("b3").Accept() // as much work, and b2 came first
-	h.On("v3").Next("v4").Accept()
+	h.On("b2").Next("b3")
+	h.Next("b4")
+	for _, name := range []string{"b3", "b4"} {
+		if _, err := h.Chain.AcceptBlock(context.Background(), h.Block(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.ExpectTip("b4")
 }
 
-// TestVariantsFirstSeen: of equal work, the variant that came first.
+// TestVariantsFirstSeen: of two variants with a body, the one that came first.
 func TestVariantsFirstSeen(t *testing.T) {
 	_, h := consortium(t, chaintest.ConsortiumOptions{})
 	h.Next("b1").Accept()
 	h.Next("b2").Accept()
-	h.Variant("v2", "b2")
-	h.On("b2").Next("b3").Accept()
-	last := "v3"
-	h.On("v2").Next(last)
-	for low, _ := lower(h, "b3", last); low == "b3"; low, _ = lower(h, "b3", last) {
+	last := "v"
+	h.Variant(last, "b2")
+	for low, _ := lower(h, "b2", last); low == "b2"; low, _ = lower(h, "b2", last) {
 		last += "'"
-		h.On("v2").Next(last)
+		h.Variant(last, "b2")
 	}
-	if _, err := offer(h, peer, "v2", last); err != nil {
+	h.On(last).Next("v3")
+	if _, err := offer(h, peer, last, "v3"); err != nil {
 		t.Fatal(err)
 	}
-	h.Again("v2").Side()
 	h.Again(last).Side() // though its hash is lower
-	h.ExpectTip("b3")
-	h.On(last).Next("v4").Accept()
+	h.ExpectTip("b2")
+	h.Again("v3").Accept()
+}
+
+// TestBarredOnTwoVariants: two members sealed on two variants of a block, each on
+// the one that came first to it, and then the block's own member is gone. Each is
+// barred on its own tip, so they have to meet on one.
+func TestBarredOnTwoVariants(t *testing.T) {
+	net := chaintest.NewConsortium(chaintest.ConsortiumOptions{Members: []chaintest.Genesis{
+		{Name: "alpha", Permissions: "admin"}, {Name: "beta", Permissions: "admin"}, {Name: "gamma", Permissions: "admin"}}}) // w is 2
+	beta, gamma := net.Member("beta"), net.Member("gamma")
+	mine, other := chaintest.New(t, chaintest.Options{Consortium: net}), chaintest.New(t, chaintest.Options{Consortium: net})
+	accept := func(h *chaintest.Harness, names ...string) {
+		t.Helper()
+		if _, err := h.Chain.AcceptSealed(context.Background(), mine.Headers(names...), peer); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if _, err := h.Chain.AcceptBlock(context.Background(), mine.Block(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mine.Next("v1", chaintest.By(net.Member("alpha")))
+	mine.Variant("v2", "v1")
+	mine.On("v1").Next("by beta", chaintest.By(beta))
+	mine.On("v2").Next("by gamma", chaintest.By(gamma))
+	accept(mine, "v1", "by beta")
+	accept(other, "v2", "by gamma")
+	accept(mine, "v2", "by gamma")
+	accept(other, "v1", "by beta")
+	low, _ := lower(mine, "by beta", "by gamma")
+	for _, h := range []*chaintest.Harness{mine, other} {
+		if h.Chain.Best().Hash != mine.Block(low).Hash {
+			t.Errorf("the best block is %v, want the one %s", h.Chain.Best().Hash, low)
+		}
+	}
 }
 
 func TestDoubleSeal(t *testing.T) {
