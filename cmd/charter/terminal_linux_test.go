@@ -55,7 +55,7 @@ func TestConfirm(t *testing.T) {
 		t.Run(fmt.Sprintf("%q", typed), func(t *testing.T) {
 			x := newConsortium(t)
 			keyboard, terminal := openTerminal(t)
-			const end = "\x04" // so that a question too many does not wait for ever
+			const end = "x\n" // so that a question too many does not wait for ever
 			if _, err := keyboard.WriteString(typed + end); err != nil {
 				t.Fatal(err)
 			}
