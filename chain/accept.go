@@ -58,6 +58,7 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader, offer headerOffer) (*node, err
 	case knownBad:
 		return nil, &consensus.RuleError{Rule: RuleKnownInvalid, Detail: c.whyInvalid(known)}
 	case known != nil:
+		known.offeredBy(offer.source)
 		return known, c.seeSeal(known, offer)
 	}
 	if err := consensus.CheckHeader(h, c.p); err != nil {

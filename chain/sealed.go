@@ -33,6 +33,7 @@ type nodeSeal struct {
 	// Only while the block is undecided:
 	cert    *seal.Certificate // where restart; nil: it has to be read from the body
 	source  [32]byte          // who brought the header
+	heirs   [][32]byte        // who offered it later, at most maxHeirs
 	counted bool              // in Chain.undecided
 }
 
@@ -204,7 +205,7 @@ func (c *Chain) decideTip(n *node, b *consensus.Block) error {
 // decided notes that member may seal the block at height, by the permissions
 // as of its parent.
 func (s *nodeSeal) decided(member record.MemberID, parent *permission.State, height int32) {
-	s.member, s.cert = member, nil
+	s.member, s.cert, s.heirs = member, nil, nil
 	if s.restart {
 		s.required = uint16(parent.Required(height))
 	}

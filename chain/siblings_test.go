@@ -135,3 +135,44 @@ func TestManyDoubleSeals(t *testing.T) {
 		t.Errorf("listed %v", count)
 	}
 }
+
+// TestHeirs: undecided headers that another source offered too are his when
+// the first one goes, as far as he has room.
+func TestHeirs(t *testing.T) {
+	_, h := consortium(t, chaintest.ConsortiumOptions{})
+	names := []string{"b1", "b2", "b3", "b4", "b5", "b6"}
+	for _, name := range names {
+		h.Next(name)
+	}
+	if _, err := offer(h, peer, names...); err != nil { // b1 is decided
+		t.Fatal(err)
+	}
+	third, gone := [32]byte{3}, [32]byte{4}
+	for _, source := range [][32]byte{gone, otherPeer, third} {
+		if _, err := offer(h, source, names[:5]...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Chain.ForgetSource(gone)
+	h.Chain.SetMaxUndecided(3)
+	counts := func(want map[[32]byte]int, last string) {
+		t.Helper()
+		for source, n := range want {
+			if got := h.Chain.Undecided(source); got != n {
+				t.Errorf("%d headers count for source %d, want %d", got, source[0], n)
+			}
+		}
+		for i, name := range names {
+			if _, ok := lookup(h, name); ok != (names[i] <= last) {
+				t.Errorf("%s is there: %v, the last one is %s", name, ok, last)
+			}
+		}
+	}
+	counts(map[[32]byte]int{peer: 5, gone: 0, otherPeer: 0, third: 0}, "b6")
+	h.Chain.ForgetSource(peer)
+	counts(map[[32]byte]int{peer: 0, gone: 0, otherPeer: 3, third: 1}, "b5")
+	h.Chain.ForgetSource(third)
+	counts(map[[32]byte]int{otherPeer: 3, third: 0}, "b4")
+	h.Chain.ForgetSource(otherPeer)
+	counts(map[[32]byte]int{otherPeer: 0, third: 0}, "b1")
+}

@@ -25,6 +25,10 @@ const (
 	// parent, are decided. What he seals besides stays undecided.
 	maxSiblings = 8
 
+	// maxHeirs is of how many further sources it is noted that they offered
+	// an undecided header.
+	maxHeirs = 3
+
 	// maxSpares is how many second variants of blocks are remembered, in case
 	// that somebody builds on them.
 	maxSpares = 64
@@ -74,27 +78,58 @@ func (c *Chain) AcceptSealed(ctx context.Context, headers []SealedHeader, source
 }
 
 // ForgetSource says that nobody is left who brought headers under this name:
-// those that are undecided and of which no body came are forgotten.
+// those that are undecided and of which no body came count for another source
+// that offered them too, if that has room, or else are forgotten.
 func (c *Chain) ForgetSource(source [32]byte) {
 	c.change.Lock()
 	defer c.change.Unlock()
-	if c.undecided[source] == 0 {
+	if len(c.undecided) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var list []*node
 	for _, n := range c.index {
-		if n.bare() && n.seal.source == source {
+		if !n.bare() {
+			continue
+		}
+		n.seal.heirs = slices.DeleteFunc(n.seal.heirs, func(s [32]byte) bool { return s == source })
+		if n.seal.source == source {
 			list = append(list, n)
 		}
 	}
-	// From the highest on: what others still build on stays.
-	slices.SortFunc(list, func(a, b *node) int { return cmp.Compare(b.height, a.height) })
+	slices.SortFunc(list, func(a, b *node) int { return cmp.Compare(a.height, b.height) })
 	for _, n := range list {
-		if n.child == nil {
+		c.inheritLocked(n)
+	}
+	// From the highest on: what others still build on stays.
+	for _, n := range slices.Backward(list) {
+		if n.seal.source == source && n.child == nil {
 			c.removeLocked(n)
 		}
+	}
+}
+
+// offeredBy notes that a source, besides the one that brought it, has n. change
+// held.
+func (n *node) offeredBy(source [32]byte) {
+	if n.seal == nil || !n.seal.counted || source == ([32]byte{}) || source == n.seal.source || len(n.seal.heirs) >= maxHeirs || slices.Contains(n.seal.heirs, source) {
+		return
+	}
+	n.seal.heirs = append(n.seal.heirs, source)
+}
+
+// inheritLocked makes n, an undecided header, count for the first source with
+// room that offered it too.
+func (c *Chain) inheritLocked(n *node) {
+	for i, heir := range n.seal.heirs {
+		if c.undecided[heir] >= c.maxUndecided {
+			continue
+		}
+		c.uncount(n)
+		n.seal.source, n.seal.heirs = heir, n.seal.heirs[i+1:]
+		c.count(n)
+		return
 	}
 }
 
