@@ -1,6 +1,8 @@
 package curve
 
 import (
+	"crypto/rand"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -85,4 +87,50 @@ func BenchmarkField(b *testing.B) {
 			New()
 		}
 	})
+}
+
+// BenchmarkBatch gives the time of one signature in batches, hashing, lifting
+// and collecting included, each with a key of its own, and how many are
+// checked in the time of one check by btcec (U), measured by turns.
+func BenchmarkBatch(b *testing.B) {
+	v, r := New(), seeded(42)
+	var schnorrs []schnorrItem
+	var ecdsas []ecdsaItem
+	for range 16384 {
+		schnorrs = append(schnorrs, signSchnorr(b, r, randomKey(r)))
+	}
+	for range 4096 {
+		ecdsas = append(ecdsas, signECDSA(b, r, randomKey(r)))
+	}
+	batch := v.NewBatch()
+	run := func(name string, n int, add func(i int)) {
+		b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+			var unit, took []time.Duration
+			for b.Loop() {
+				for i := range 9 {
+					unit = append(unit, timed(b, schnorrs[i].byBtcec))
+				}
+				took = append(took, timed(b, func() bool {
+					batch.Reset()
+					for i := range n {
+						add(i)
+					}
+					return batch.Verify(rand.Reader)
+				}))
+			}
+			each := median(took) / float64(n)
+			b.ReportMetric(each, "ns/signature")
+			b.ReportMetric(median(unit)/each, "signatures/U")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	for _, n := range []int{1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096, 16384} {
+		run("schnorr", n, func(i int) { batch.Add(schnorrs[i].msg, schnorrs[i].key, schnorrs[i].sig) })
+	}
+	for _, n := range []int{64, 1024, 4096} {
+		run("ecdsa", n, func(i int) {
+			e := &ecdsas[i]
+			batch.AddECDSA(e.hash, e.key, e.r, e.s, e.odd)
+		})
+	}
 }
