@@ -13,7 +13,6 @@ import (
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/chain/permission"
-	"github.com/charterchain/charter/chain/permission/record"
 	"github.com/charterchain/charter/chain/permission/seal"
 )
 
@@ -49,9 +48,15 @@ func (p *Pool) coinbaseParts(next chain.NextBlock, opts TemplateOptions) (coinba
 	}
 	parts.seal = p.sealed()
 	if parts.state != nil {
-		parts.pays = len(opts.CoinbaseScript) > 0 && parts.state.May(opts.CoinbaseScript, record.Receive, next.Height)
+		parts.pays = len(opts.CoinbaseScript) > 0 && mayClaim(parts.state, opts.CoinbaseScript, next.Height)
 	}
 	return parts, nil
+}
+
+// mayClaim reports whether a coinbase may pay to a script.
+func mayClaim(state *permission.State, script []byte, height int32) bool {
+	coinbase := &wire.MsgTx{TxOut: []*wire.TxOut{wire.NewTxOut(1, script)}}
+	return state.CheckCoinbase(&consensus.Tx{Msg: coinbase}, height) == nil
 }
 
 // mostExpensive returns the parts of the largest coinbase that opts can lead

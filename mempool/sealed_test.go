@@ -49,6 +49,23 @@ func TestTemplateClaims(t *testing.T) {
 	}
 }
 
+// Where members alone may send, coins lie on scripts of the standard kinds: no
+// other one is paid, though receiving is everybody's.
+func TestTemplateClaimsStandard(t *testing.T) {
+	s := newSenate(t, chaintest.ConsortiumOptions{Restricted: []string{"mine", "connect", "send"}})
+	s.Params.Subsidy.Initial = 50e8
+	for _, test := range []struct {
+		script []byte
+		pays   bool
+	}{{[]byte{txscript.OP_TRUE}, false}, {chaintest.NewMember("stranger").Key.Script(), true}} {
+		opts := TemplateOptions{CoinbaseScript: test.script}
+		if tpl := s.template(opts); tpl.Unclaimed == test.pays {
+			t.Errorf("script %x: unclaimed %t", test.script, tpl.Unclaimed)
+		}
+		s.mine(s.member([]string{"alpha", "beta"}[s.Chain.Best().Height]), opts)
+	}
+}
+
 // A coinbase has an output, whatever is left out of it.
 func TestCoinbaseOfNothing(t *testing.T) {
 	w := newWorld(t)
