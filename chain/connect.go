@@ -37,16 +37,10 @@ type coinError struct {
 func (e *coinError) Error() string { return e.doing + ": " + e.err.Error() }
 func (e *coinError) Unwrap() error { return e.err }
 
-// connectOn connects b in view, which must show the coins as of n.parent, and
-// returns the coins that it spends. After an error, which is a *coinError
-// where the coins could not be read, the view is of no use.
-func (c *Chain) connectOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, scripts bool) ([][]consensus.Coin, error) {
-	spent, _, err := c.judgeOn(ctx, view, b, n, c.stateAfter(n.parent), scripts)
-	return spent, err
-}
-
-// judgeOn is connectOn by the permissions as of n.parent; it also returns
-// those after b.
+// judgeOn connects b in view, which must show the coins as of n.parent, by the
+// permissions as of there. It returns the coins that b spends and the
+// permissions after it. After an error, which is a *coinError where the coins
+// could not be read, the view is of no use.
 func (c *Chain) judgeOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, perm *permission.State, scripts bool) ([][]consensus.Coin, permissionsAfter, error) {
 	var after permissionsAfter
 	if err := c.checkNoOverwrite(view, b); err != nil {
