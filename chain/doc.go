@@ -48,7 +48,10 @@
 // most MaxUndecided of one source and so far above a validated block, and do not
 // count for [Chain.BestHeader]; bodies of undecided blocks are stored. A header
 // that turns out to break a rule is forgotten, one with a body is remembered.
-// [Chain.SealProof] has what others need to judge a header.
+// Of one member's headers on one parent few are decided before their bodies come:
+// what is decided is kept for ever. [Chain.SealProof] has what others need to
+// judge a header, also of blocks whose bodies are pruned; of those below a UTXO
+// snapshot only once their bodies were here. Rows of proofs: proofs.go.
 //
 // Which branch is best then is told in forkchoice.go, with what happens where
 // histories conflict. A rule that members scheduled and the program does not

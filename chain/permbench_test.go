@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func BenchmarkConnectPermissions(b *testing.B) {
 			net := chaintest.NewConsortium(chaintest.ConsortiumOptions{Allocation: 1 << 44})
 			sealed := chaintest.New(b, chaintest.Options{CacheBytes: 256 << 20, Consortium: net})
 			sealedFunds := fundMember(sealed, net, kind, perBlock*b.N)
-			var took [2]time.Duration
+			var took [2][]time.Duration
 			b.ResetTimer()
 			for i := range b.N {
 				for j, h := range []*chaintest.Harness{open, sealed} {
@@ -32,12 +33,17 @@ func BenchmarkConnectPermissions(b *testing.B) {
 					began := time.Now()
 					b.StartTimer()
 					step.Accept()
-					took[j] += time.Since(began)
+					took[j] = append(took[j], time.Since(began))
 				}
 			}
-			b.ReportMetric(float64(took[0].Microseconds())/float64(b.N), "µs/open")
-			b.ReportMetric(float64(took[1].Microseconds())/float64(b.N), "µs/sealed")
-			b.ReportMetric(100*(float64(took[1])/float64(took[0])-1), "%more")
+			var median [2]float64 // the machine is noisy
+			for j := range took {
+				slices.Sort(took[j])
+				median[j] = float64(took[j][len(took[j])/2].Microseconds())
+			}
+			b.ReportMetric(median[0], "µs/open")
+			b.ReportMetric(median[1], "µs/sealed")
+			b.ReportMetric(100*(median[1]/median[0]-1), "%more")
 		})
 	}
 }
