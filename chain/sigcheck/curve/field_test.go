@@ -24,6 +24,14 @@ func TestFieldAgainstBig(t *testing.T) {
 		z = x
 		z.sqr(&z)
 		mustEqualFe(t, "sqr", &z, new(big.Int).Mul(bx, bx))
+		s := randomFe(r)
+		bs := limbsToBig(s)
+		z.mulSub(&x, &y, &s)
+		want := new(big.Int).Mul(bx, by)
+		mustEqualFe(t, "mulSub", &z, want.Sub(want, bs))
+		z.sqrSub(&x, &y, &s)
+		want.Mul(bx, bx)
+		mustEqualFe(t, "sqrSub", &z, want.Sub(want, by).Sub(want, bs))
 		z.add(&x, &y)
 		mustEqualFe(t, "add", &z, new(big.Int).Add(bx, by))
 		z.sub(&x, &y)
@@ -82,6 +90,15 @@ func TestFieldEdges(t *testing.T) {
 			mustEqualFe(t, "add", &z, new(big.Int).Add(bx, by))
 			z.sub(&x, &y)
 			mustEqualFe(t, "sub", &z, new(big.Int).Sub(bx, by))
+			for _, s := range edges() { // tiny products less large numbers, too
+				bs := limbsToBig(s)
+				z.mulSub(&x, &y, &s)
+				want := new(big.Int).Mul(bx, by)
+				mustEqualFe(t, "mulSub", &z, want.Sub(want, bs))
+				z.sqrSub(&x, &y, &s)
+				want.Mul(bx, bx)
+				mustEqualFe(t, "sqrSub", &z, want.Sub(want, by).Sub(want, bs))
+			}
 			if x.equal(&y) != (new(big.Int).Mod(bx, bigP).Cmp(new(big.Int).Mod(by, bigP)) == 0) {
 				t.Fatalf("equal(%x, %x)", x, y)
 			}

@@ -100,13 +100,10 @@ func (p *jacobian) double(q *jacobian) {
 	u.half(&l)
 	l.add(&l, &u)
 	t.mul(&q.x, &s)
-	p.x.sqr(&l)
-	p.x.sub(&p.x, &t)
-	p.x.sub(&p.x, &t)
+	p.x.sqrSub(&l, &t, &t)
 	t.sub(&t, &p.x)
-	t.mul(&t, &l)
 	s.sqr(&s)
-	p.y.sub(&t, &s)
+	p.y.mulSub(&t, &l, &s)
 }
 
 // addAffine adds q to p: 8 multiplications, 3 squarings.
@@ -132,11 +129,9 @@ func (p *jacobian) addScaled(q *affine, scale, grown *fe) {
 	}
 	var zz, h, r, hh, v fe
 	zz.sqr(&z)
-	h.mul(&q.x, &zz)
-	h.sub(&h, &p.x)
+	h.mulSub(&q.x, &zz, &p.x)
 	zz.mul(&zz, &z)
-	r.mul(&q.y, &zz)
-	r.sub(&r, &p.y)
+	r.mulSub(&q.y, &zz, &p.y)
 	if h.isZero() {
 		p.addSameX(&r)
 		return
@@ -148,14 +143,11 @@ func (p *jacobian) addScaled(q *affine, scale, grown *fe) {
 	hh.sqr(&h)
 	h.mul(&h, &hh)
 	v.mul(&p.x, &hh)
-	p.x.sqr(&r)
+	p.x.sqrSub(&r, &v, &v)
 	p.x.sub(&p.x, &h)
-	p.x.sub(&p.x, &v)
-	p.x.sub(&p.x, &v)
 	v.sub(&v, &p.x)
-	v.mul(&v, &r)
 	h.mul(&h, &p.y)
-	p.y.sub(&v, &h)
+	p.y.mulSub(&v, &r, &h)
 }
 
 // startScaled sets p to q, seen from the curve with 1/scale.
@@ -196,13 +188,11 @@ func (p *jacobian) add(q *jacobian) {
 	zz1.sqr(&p.z)
 	zz2.sqr(&q.z)
 	u.mul(&p.x, &zz2)
-	h.mul(&q.x, &zz1)
-	h.sub(&h, &u)
+	h.mulSub(&q.x, &zz1, &u)
 	zz2.mul(&zz2, &q.z)
 	s.mul(&p.y, &zz2)
 	zz1.mul(&zz1, &p.z)
-	r.mul(&q.y, &zz1)
-	r.sub(&r, &s)
+	r.mulSub(&q.y, &zz1, &s)
 	if h.isZero() {
 		p.addSameX(&r)
 		return
@@ -212,12 +202,9 @@ func (p *jacobian) add(q *jacobian) {
 	hh.sqr(&h)
 	h.mul(&h, &hh)
 	u.mul(&u, &hh)
-	p.x.sqr(&r)
+	p.x.sqrSub(&r, &u, &u)
 	p.x.sub(&p.x, &h)
-	p.x.sub(&p.x, &u)
-	p.x.sub(&p.x, &u)
 	u.sub(&u, &p.x)
-	u.mul(&u, &r)
 	h.mul(&h, &s)
-	p.y.sub(&u, &h)
+	p.y.mulSub(&u, &r, &h)
 }

@@ -224,12 +224,9 @@ func (s *summer) finish(k int, sum *affine, x1, y1, x2, y2, inv *fe) {
 		slope.sub(y2, y1)
 	}
 	slope.mul(&slope, inv)
-	x3.sqr(&slope)
-	x3.sub(&x3, x1)
-	x3.sub(&x3, x2)
+	x3.sqrSub(&slope, x1, x2)
 	t.sub(x1, &x3)
-	t.mul(&t, &slope)
-	sum.y.sub(&t, y1)
+	sum.y.mulSub(&t, &slope, y1)
 	sum.x = x3
 }
 
