@@ -27,7 +27,7 @@ const scalarBits = 130
 
 // entriesTogether is how many points and windows are worked on together, so
 // that inversions are shared by many additions and memory stays in the cache.
-const entriesTogether = 1 << 14
+const entriesTogether = 25000
 
 // planFor estimates, in additions, what each window would cost.
 func planFor(n int) plan {
@@ -36,7 +36,7 @@ func planFor(n int) plan {
 		windows := (scalarBits + c - 1) / c
 		buckets := uint(1) << (c - 1)
 		root := uint(1) << (c / 2)
-		cost := windows * (uint(n) + 2*buckets + 8*root)
+		cost := windows * (2*uint(n) + 3*buckets + 16*root) / 2
 		if cost < bestCost {
 			best, bestCost = plan{window: c, windows: windows}, cost
 		}

@@ -99,84 +99,121 @@ func (s *Scalar) neg(x *Scalar) {
 	s.w[3], _ = bits.Sub64(n3, x.w[3], c)
 }
 
-func (s *Scalar) mul(x, y *Scalar) {
-	t := mulWide(&x.w, &y.w)
-	s.fold(&t)
-}
+func (s *Scalar) mul(x, y *Scalar) { s.fold(mulWide(&x.w, &y.w)) }
 
 // inv gives 1/x, and 0 for 0.
 func (s *Scalar) inv(x *Scalar) { s.w = inverse(x.w, &modulusN) }
 
 // mulWide is the whole product of two numbers of 256 bits.
-func mulWide(x, y *[4]uint64) (t [8]uint64) {
-	for i := range 4 {
-		v := x[i]
-		h0, l0 := bits.Mul64(v, y[0])
-		h1, l1 := bits.Mul64(v, y[1])
-		h2, l2 := bits.Mul64(v, y[2])
-		h3, l3 := bits.Mul64(v, y[3])
-		l1, c := bits.Add64(l1, h0, 0)
-		l2, c = bits.Add64(l2, h1, c)
-		l3, c = bits.Add64(l3, h2, c)
-		h3, _ = bits.Add64(h3, 0, c)
-		t[i], c = bits.Add64(t[i], l0, 0)
-		t[i+1], c = bits.Add64(t[i+1], l1, c)
-		t[i+2], c = bits.Add64(t[i+2], l2, c)
-		t[i+3], c = bits.Add64(t[i+3], l3, c)
-		t[i+4], _ = bits.Add64(h3, 0, c)
-	}
-	return t
+func mulWide(x, y *[4]uint64) (t0, t1, t2, t3, t4, t5, t6, t7 uint64) {
+	v := x[0]
+	h0, t0 := bits.Mul64(v, y[0])
+	h1, t1 := bits.Mul64(v, y[1])
+	h2, t2 := bits.Mul64(v, y[2])
+	t4, t3 = bits.Mul64(v, y[3])
+	t1, c := bits.Add64(t1, h0, 0)
+	t2, c = bits.Add64(t2, h1, c)
+	t3, c = bits.Add64(t3, h2, c)
+	t4, _ = bits.Add64(t4, 0, c)
+
+	v = x[1]
+	h0, l0 := bits.Mul64(v, y[0])
+	h1, l1 := bits.Mul64(v, y[1])
+	h2, l2 := bits.Mul64(v, y[2])
+	t5, l3 := bits.Mul64(v, y[3])
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	t5, _ = bits.Add64(t5, 0, c)
+	t1, c = bits.Add64(t1, l0, 0)
+	t2, c = bits.Add64(t2, l1, c)
+	t3, c = bits.Add64(t3, l2, c)
+	t4, c = bits.Add64(t4, l3, c)
+	t5, _ = bits.Add64(t5, 0, c)
+
+	v = x[2]
+	h0, l0 = bits.Mul64(v, y[0])
+	h1, l1 = bits.Mul64(v, y[1])
+	h2, l2 = bits.Mul64(v, y[2])
+	t6, l3 = bits.Mul64(v, y[3])
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	t6, _ = bits.Add64(t6, 0, c)
+	t2, c = bits.Add64(t2, l0, 0)
+	t3, c = bits.Add64(t3, l1, c)
+	t4, c = bits.Add64(t4, l2, c)
+	t5, c = bits.Add64(t5, l3, c)
+	t6, _ = bits.Add64(t6, 0, c)
+
+	v = x[3]
+	h0, l0 = bits.Mul64(v, y[0])
+	h1, l1 = bits.Mul64(v, y[1])
+	h2, l2 = bits.Mul64(v, y[2])
+	t7, l3 = bits.Mul64(v, y[3])
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	t7, _ = bits.Add64(t7, 0, c)
+	t3, c = bits.Add64(t3, l0, 0)
+	t4, c = bits.Add64(t4, l1, c)
+	t5, c = bits.Add64(t5, l2, c)
+	t6, c = bits.Add64(t6, l3, c)
+	t7, _ = bits.Add64(t7, 0, c)
+	return t0, t1, t2, t3, t4, t5, t6, t7
 }
 
-// fold sets s to t modulo the order. Each addMulFold takes what is above
-// 2^256 and adds it, times 2^256 - n, to the rest: of 512 bits that leaves
-// 386, of those 260, of those 256 and a carry.
-func (s *Scalar) fold(t *[8]uint64) {
-	a := addMulFold([4]uint64(t[:4]), [4]uint64(t[4:]))
-	b := addMulFold([4]uint64(a[:4]), [4]uint64{a[4], a[5], a[6]})
-	c := addMulFold([4]uint64(b[:4]), [4]uint64{b[4]})
-	s.w = [4]uint64(c[:4])
-	s.reduceOnce(c[4])
+// fold sets s to a number of 512 bits modulo the order. Three times it takes
+// what is above 2^256 and adds it, times 2^256 - n, to the rest: that leaves
+// 386 bits, then 260, then 256 and a carry.
+func (s *Scalar) fold(t0, t1, t2, t3, t4, t5, t6, t7 uint64) {
+	t0, t1, t2, t3, t4, t5, t6 = addMulFold(t0, t1, t2, t3, t4, t5, t6, t7)
+	t0, t1, t2, t3, t4, _, _ = addMulFold(t0, t1, t2, t3, t4, t5, t6, 0)
+	h0, l0 := bits.Mul64(t4, foldN0)
+	h1, l1 := bits.Mul64(t4, foldN1)
+	l1, c := bits.Add64(l1, h0, 0)
+	h1, _ = bits.Add64(h1, t4, c)
+	s.w[0], c = bits.Add64(t0, l0, 0)
+	s.w[1], c = bits.Add64(t1, l1, c)
+	s.w[2], c = bits.Add64(t2, h1, c)
+	s.w[3], c = bits.Add64(t3, 0, c)
+	s.reduceOnce(c)
 }
 
-// addMulFold gives lo + hi*(2^256 - n), in at most 386 bits.
-func addMulFold(lo, hi [4]uint64) (t [7]uint64) {
-	var c, d uint64
-	h0, l0 := bits.Mul64(hi[0], foldN0)
-	h1, l1 := bits.Mul64(hi[1], foldN0)
-	h2, l2 := bits.Mul64(hi[2], foldN0)
-	h3, l3 := bits.Mul64(hi[3], foldN0)
-	t[0], c = bits.Add64(lo[0], l0, 0)
-	t[1], c = bits.Add64(lo[1], l1, c)
-	t[2], c = bits.Add64(lo[2], l2, c)
-	t[3], c = bits.Add64(lo[3], l3, c)
-	t[4] = c
-	t[1], c = bits.Add64(t[1], h0, 0)
-	t[2], c = bits.Add64(t[2], h1, c)
-	t[3], c = bits.Add64(t[3], h2, c)
-	t[4], d = bits.Add64(t[4], h3, c)
-	t[5] = d
+// addMulFold gives a + b*(2^256 - n), in at most 386 bits.
+func addMulFold(a0, a1, a2, a3, b0, b1, b2, b3 uint64) (t0, t1, t2, t3, t4, t5, t6 uint64) {
+	h0, l0 := bits.Mul64(b0, foldN0)
+	h1, l1 := bits.Mul64(b1, foldN0)
+	h2, l2 := bits.Mul64(b2, foldN0)
+	h3, l3 := bits.Mul64(b3, foldN0)
+	l1, c := bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3, _ = bits.Add64(h3, 0, c)
+	t0, c = bits.Add64(a0, l0, 0)
+	t1, c = bits.Add64(a1, l1, c)
+	t2, c = bits.Add64(a2, l2, c)
+	t3, c = bits.Add64(a3, l3, c)
+	t4, t5 = bits.Add64(h3, 0, c)
 
-	h0, l0 = bits.Mul64(hi[0], foldN1)
-	h1, l1 = bits.Mul64(hi[1], foldN1)
-	h2, l2 = bits.Mul64(hi[2], foldN1)
-	h3, l3 = bits.Mul64(hi[3], foldN1)
-	t[1], c = bits.Add64(t[1], l0, 0)
-	t[2], c = bits.Add64(t[2], l1, c)
-	t[3], c = bits.Add64(t[3], l2, c)
-	t[4], c = bits.Add64(t[4], l3, c)
-	t[5], d = bits.Add64(t[5], 0, c)
-	t[6] = d
-	t[2], c = bits.Add64(t[2], h0, 0)
-	t[3], c = bits.Add64(t[3], h1, c)
-	t[4], c = bits.Add64(t[4], h2, c)
-	t[5], c = bits.Add64(t[5], h3, c)
-	t[6] += c
+	h0, l0 = bits.Mul64(b0, foldN1)
+	h1, l1 = bits.Mul64(b1, foldN1)
+	h2, l2 = bits.Mul64(b2, foldN1)
+	h3, l3 = bits.Mul64(b3, foldN1)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3, _ = bits.Add64(h3, 0, c)
+	t1, c = bits.Add64(t1, l0, 0)
+	t2, c = bits.Add64(t2, l1, c)
+	t3, c = bits.Add64(t3, l2, c)
+	t4, c = bits.Add64(t4, l3, c)
+	t5, t6 = bits.Add64(t5, h3, c)
 
-	t[2], c = bits.Add64(t[2], hi[0], 0)
-	t[3], c = bits.Add64(t[3], hi[1], c)
-	t[4], c = bits.Add64(t[4], hi[2], c)
-	t[5], c = bits.Add64(t[5], hi[3], c)
-	t[6] += c
-	return t
+	t2, c = bits.Add64(t2, b0, 0)
+	t3, c = bits.Add64(t3, b1, c)
+	t4, c = bits.Add64(t4, b2, c)
+	t5, c = bits.Add64(t5, b3, c)
+	t6, _ = bits.Add64(t6, 0, c)
+	return t0, t1, t2, t3, t4, t5, t6
 }

@@ -43,7 +43,7 @@ func TestMulFoldsFully(t *testing.T) {
 	wide := [8]uint64{ones, ones, ones, ones, ones, ones, ones, ones}
 	for i := range 9 {
 		var s Scalar
-		s.fold(&wide)
+		s.fold(wide[0], wide[1], wide[2], wide[3], wide[4], wide[5], wide[6], wide[7])
 		var want big.Int
 		for j := 7; j >= 0; j-- {
 			want.Lsh(&want, 64)

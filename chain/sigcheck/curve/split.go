@@ -70,9 +70,9 @@ func signedHalf(t0, t1, t2 uint64) half {
 
 // mulShift384 gives x*y / 2^384, rounded to the nearest.
 func mulShift384(x, y *[4]uint64) (lo, hi uint64) {
-	t := mulWide(x, y)
-	lo, c := bits.Add64(t[6], t[5]>>63, 0)
-	return lo, t[7] + c
+	_, _, _, _, _, t5, t6, t7 := mulWide(x, y)
+	lo, c := bits.Add64(t6, t5>>63, 0)
+	return lo, t7 + c
 }
 
 // mul192 gives the product of two numbers of 128 bits modulo 2^192.

@@ -4,7 +4,7 @@ import "math/bits"
 
 // pairsPerInversion bounds the additions that share one inversion, and with
 // it the memory that two passes over them touch.
-const pairsPerInversion = 512
+const pairsPerInversion = 1024
 
 // summer adds up many lists of points at once. It works in affine
 // coordinates, where an addition is a division and 3 multiplications; the
