@@ -72,14 +72,15 @@ func shorten(f, g *signed62, n int) int {
 	return n
 }
 
-// divSteps does 62 steps on the low words of f and g.
+// divSteps does 62 steps on the low words of f and g. The masks of shift
+// counts change nothing but what the compiler knows about them.
 func divSteps(eta int64, f, g uint64) (step62, int64) {
 	u, v, q, r := uint64(1), uint64(0), uint64(0), uint64(1)
-	for i := 62; ; {
-		zeros := bits.TrailingZeros64(g | ones<<i)
-		g >>= zeros
-		u <<= zeros
-		v <<= zeros
+	for i := uint(62); ; {
+		zeros := uint(bits.TrailingZeros64(g | ones<<(i&63)))
+		g >>= zeros & 63
+		u <<= zeros & 63
+		v <<= zeros & 63
 		eta -= int64(zeros)
 		i -= zeros
 		if i == 0 {
@@ -93,12 +94,12 @@ func divSteps(eta int64, f, g uint64) (step62, int64) {
 			f, g = g, -f
 			u, q = q, -u
 			v, r = r, -v
-			limit := min(int(eta)+1, i)
-			w = f * g * (f*f - 2) & (ones >> (64 - limit)) & 63
+			limit := min(uint(eta)+1, i)
+			w = f * g * (f*f - 2) & (ones >> ((64 - limit) & 63)) & 63
 		} else {
-			limit := min(int(eta)+1, i)
+			limit := min(uint(eta)+1, i)
 			w = f + (f+1)&4<<1
-			w = -w * g & (ones >> (64 - limit)) & 15
+			w = -w * g & (ones >> ((64 - limit) & 63)) & 15
 		}
 		g += f * w
 		q += u * w
