@@ -83,8 +83,8 @@ func TestVariantsFirstSeen(t *testing.T) {
 	last := "v"
 	h.Variant(last, "b2")
 	for low, _ := lower(h, "b2", last); low == "b2"; low, _ = lower(h, "b2", last) {
+		h.Variant(last+"'", last)
 		last += "'"
-		h.Variant(last, "b2")
 	}
 	h.On(last).Next("v3")
 	if _, err := offer(h, peer, last, "v3"); err != nil {
@@ -93,6 +93,36 @@ func TestVariantsFirstSeen(t *testing.T) {
 	h.Again(last).Side() // though its hash is lower
 	h.ExpectTip("b2")
 	h.Again("v3").Accept()
+}
+
+// TestWithheldVariant: who tells of a variant, by another nonce, before the block
+// itself comes, and never has a body, keeps nobody from the block.
+func TestWithheldVariant(t *testing.T) {
+	for _, header := range []bool{true, false} {
+		_, h := consortium(t, chaintest.ConsortiumOptions{})
+		h.Next("b1").Accept()
+		h.Next("b2")
+		h.Variant("v1", "b2")
+		h.Variant("v2", "v1")
+		h.Variant("v3", "v2")
+		if _, err := offer(h, peer, "v1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := offer(h, peer, "v2"); !errors.Is(err, chain.ErrVariant) {
+			t.Fatalf("another one by the same peer: %v", err)
+		}
+		if header {
+			if _, err := offer(h, otherPeer, "b2"); err != nil {
+				t.Fatalf("the header: %v", err)
+			}
+		}
+		h.Again("b2").Accept()
+		if _, err := offer(h, [32]byte{9}, "v3"); !errors.Is(err, chain.ErrVariant) {
+			t.Fatalf("a variant of a block that is here: %v", err)
+		}
+		h.Again("v1").Side()
+		h.ExpectTip("b2")
+	}
 }
 
 // TestBarredOnTwoVariants: two members sealed on two variants of a block, each on

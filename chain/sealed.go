@@ -167,7 +167,7 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 			return err
 		}
 	}
-	if first := c.variantOf(n); first != nil && !offer.built {
+	if first := c.variantOf(n, offer.body != nil); first != nil && !offer.built {
 		c.mu.Lock()
 		c.spares.add(n)
 		c.mu.Unlock()

@@ -29,6 +29,10 @@ const (
 	// an undecided header.
 	maxHeirs = 3
 
+	// maxVariants is how many headers of one block's variants, without bodies,
+	// are known to be such and kept all the same.
+	maxVariants = 4
+
 	// maxSpares is how many second variants of blocks are remembered, in case
 	// that somebody builds on them.
 	maxSpares = 64
@@ -255,16 +259,30 @@ func (c *Chain) removeLocked(n *node) {
 	}
 }
 
-// variantOf returns a block that breaks no rule and of which n is another
-// variant: the one that came first, if there are several. change held.
-func (c *Chain) variantOf(n *node) *node {
+// variantOf returns a block that breaks no rule, of which n is another variant
+// that is not wanted: the one that came first, if there are several. Anybody can
+// make a variant's header by another nonce. So one whose body is not here keeps no
+// body out, nor a few headers that others brought: it may have no body at all.
+// change held.
+func (c *Chain) variantOf(n *node, body bool) *node {
 	var first *node
+	bare, whole, again := 0, false, false
 	for s := n.parent.child; s != nil; s = s.sibling { // the newest first
-		if s != n && s.seal.variant == n.seal.variant && !s.failed() {
-			first = s
+		if s == n || s.seal.variant != n.seal.variant || s.failed() {
+			continue
+		}
+		first = s
+		if s.txCount > 0 {
+			whole = true
+		} else {
+			bare++
+			again = again || s.seal.source == n.seal.source
 		}
 	}
-	return first
+	if whole || !body && (again || bare >= maxVariants) {
+		return first
+	}
+	return nil
 }
 
 // spares are second variants of blocks, which nobody builds on. The oldest is
