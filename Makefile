@@ -56,6 +56,10 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
+TIMES ?= 1
+fuzz-field: ## signature arithmetic against btcec: TIMES (default 1) times 10^8 field, 10^7 group operations, 10^5 scalar multiplications
+	CHARTER_FUZZ_FIELD=$(TIMES) go test -count=1 -timeout 60m -v -run '^TestLongDifferential$$' ./chain/sigcheck/curve
+
 test-memory: ## a chain of two million transactions under --dbcache 100 stays below 600 MiB
 	CHARTER_LONG=1 go test -v -count=1 -timeout 30m -run '^TestMemory$$' ./node/nodetest
 

@@ -27,19 +27,29 @@ type bip340Case struct {
 	valid    bool
 }
 
-// bip340Cases reads the published vectors from $CHARTER_VECTORS, else from
-// beside the repository. Those with messages of other lengths are left out:
-// the digests that are signed have 32 bytes.
-func bip340Cases(t testing.TB) (cases []bip340Case) {
+// bip340Cases reads the published vectors, or skips the test.
+func bip340Cases(t testing.TB) []bip340Case {
+	t.Helper()
+	cases, path := readBIP340(t)
+	if cases == nil {
+		t.Skipf("published vectors %s are not there (set CHARTER_VECTORS)", path)
+	}
+	return cases
+}
+
+// readBIP340 reads the published vectors from $CHARTER_VECTORS, else from
+// beside the repository; it gives none if there is no such file. Those with
+// messages of other lengths are left out: what is signed here has 32 bytes.
+func readBIP340(t testing.TB) (cases []bip340Case, path string) {
 	t.Helper()
 	dir := os.Getenv("CHARTER_VECTORS")
 	if dir == "" {
 		dir = filepath.Join(repositoryRoot(t), "..", "shared", "vectors")
 	}
-	path := filepath.Join(dir, "bip340.csv")
+	path = filepath.Join(dir, "bip340.csv")
 	data, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
-		t.Skipf("published vectors %s are not there (set CHARTER_VECTORS)", path)
+		return nil, path
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +68,7 @@ func bip340Cases(t testing.TB) (cases []bip340Case) {
 	if len(cases) < 15 {
 		t.Fatalf("%d usable lines in %s", len(cases), path)
 	}
-	return cases
+	return cases, path
 }
 
 func mustHex(t testing.TB, s string) []byte {
