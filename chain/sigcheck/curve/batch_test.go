@@ -3,6 +3,7 @@ package curve
 import (
 	"bytes"
 	"errors"
+	"math/big"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -176,6 +177,9 @@ func TestBatchCancelling(t *testing.T) {
 			if b.Verify(randomReader{r}) {
 				t.Errorf("%d signatures, two of which cancel each other: accepted", size)
 			}
+			if size >= singlyBelow && (b.Verify(&countingReader{from: 0}) || b.Verify(&countingReader{from: 8})) {
+				t.Errorf("%d signatures, two of which cancel each other, with factors that differ in one half: accepted", size)
+			}
 			if b.Verify(constantReader{}) != (size >= singlyBelow) {
 				t.Errorf("%d signatures with factors that are all the same: the test does not test what it says", size)
 			}
@@ -192,6 +196,18 @@ func (constantReader) Read(p []byte) (int, error) {
 		if i%16 == 0 {
 			p[i] = 1
 		}
+	}
+	return len(p), nil
+}
+
+// countingReader makes factors that differ in the word that begins at from,
+// 0 or 8, alone. It fills whole buffers.
+type countingReader struct{ from int }
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	clear(p)
+	for i := 0; i+16 <= len(p); i += 16 {
+		p[i+c.from] = byte(i / 16)
 	}
 	return len(p), nil
 }
@@ -241,3 +257,50 @@ func TestBatchNeedsRandomness(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken") }
+
+// TestBatchRefusesKeys: a key that is none spoils the batch, also where
+// another item has brought the key that the signature is valid for.
+func TestBatchRefusesKeys(t *testing.T) {
+	v, r := testVerifier(), seeded(66)
+	e := signECDSA(t, r, randomKey(r))
+
+	// A valid signature by a key with a small x, so that x+p has 32 bytes.
+	key, x := liftNear(big.NewInt(1), 1)
+	u1, u2 := randomScalar(r), randomScalar(r)
+	point := plus(multiple(&u1, &generator), multiple(&u2, &key))
+	xBytes := point.x.bytes()
+	small := edgeECDSA(t, point, reduceScalar(&xBytes), u1, u2)
+	beyond := bigToBytes(x.Add(x, bigP))
+
+	for _, c := range []struct {
+		name string
+		item ecdsaItem
+		key  []byte
+	}{
+		{"empty", e, nil},
+		{"x alone", e, e.key[1:]},
+		{"another prefix", e, append([]byte{5}, e.key[1:]...)},
+		{"one byte more", e, append(e.key[:33:33], 0)},
+		{"65 bytes that are no point", e, append([]byte{4}, make([]byte, 64)...)},
+		{"x beyond p", small, append([]byte{small.key[0]}, beyond[:]...)},
+	} {
+		for _, before := range []int{0, 1, singlyBelow} {
+			b := v.NewBatch()
+			for range before {
+				b.AddECDSA(c.item.hash, c.item.key, c.item.r, c.item.s, c.item.odd)
+			}
+			if !b.Verify(randomReader{r}) {
+				t.Fatalf("%s: the signature itself is refused", c.name)
+			}
+			b.AddECDSA(c.item.hash, c.key, c.item.r, c.item.s, c.item.odd)
+			if b.Verify(randomReader{r}) {
+				t.Errorf("%s: accepted after %d", c.name, before)
+			}
+			b.Reset()
+			b.AddECDSA(c.item.hash, c.item.key, c.item.r, c.item.s, c.item.odd)
+			if !b.Verify(randomReader{r}) {
+				t.Errorf("%s: still refused after a reset", c.name)
+			}
+		}
+	}
+}

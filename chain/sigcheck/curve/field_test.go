@@ -103,6 +103,10 @@ func TestFieldEdges(t *testing.T) {
 				t.Fatalf("equal(%x, %x)", x, y)
 			}
 		}
+		residue := new(big.Int).Mod(bx, bigP)
+		if x.isZero() != (residue.Sign() == 0) || x.isOdd() != (residue.Bit(0) == 1) || x.overflows() != (bx.Cmp(bigP) >= 0) {
+			t.Errorf("%x: zero %v, odd %v, overflows %v", bx, x.isZero(), x.isOdd(), x.overflows())
+		}
 		b := bigToBytes(bx)
 		if got := z.setBytes(&b); got != (bx.Cmp(bigP) < 0) {
 			t.Errorf("setBytes(%x) = %v", b, got)

@@ -63,6 +63,13 @@ func TestParsePoint(t *testing.T) {
 			t.Errorf("byte %d changed: taken", at)
 		}
 	}
+	x, y := pointWithSmallY(t)
+	good := append([]byte{4}, append(x[:], y[:]...)...)
+	if !sameAsBtcec(t, "a small y", good) {
+		t.Error("a small y is refused")
+	}
+	y = bigToBytes(new(big.Int).Add(new(big.Int).SetBytes(y[:]), bigP))
+	sameAsBtcec(t, "y beyond p", append(good[:33:33], y[:]...))
 	if sameAsBtcec(t, "zeros", append([]byte{4}, make([]byte, 64)...)) {
 		t.Error("zeros taken")
 	}
@@ -70,4 +77,20 @@ func TestParsePoint(t *testing.T) {
 	if none.Bytes() != [33]byte{} {
 		t.Error("infinity has bytes")
 	}
+}
+
+// pointWithSmallY finds the least y of a point, by a cube root modulo p, which
+// is 7 modulo 9.
+func pointWithSmallY(t *testing.T) (x, y [32]byte) {
+	t.Helper()
+	root := new(big.Int).Div(new(big.Int).Add(bigP, big.NewInt(2)), big.NewInt(9))
+	for v := int64(1); v < 100; v++ {
+		cube := new(big.Int).Mod(big.NewInt(v*v-7), bigP)
+		bx := new(big.Int).Exp(cube, root, bigP)
+		if new(big.Int).Exp(bx, big.NewInt(3), bigP).Cmp(cube) == 0 {
+			return bigToBytes(bx), bigToBytes(big.NewInt(v))
+		}
+	}
+	t.Fatal("no small y")
+	return x, y
 }
