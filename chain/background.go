@@ -37,12 +37,6 @@ const (
 	backgroundName  = "background"
 	backgroundFixed = 32 + 32 + 4
 
-	// backgroundShare is which part of Config.CacheBytes its coins may take
-	// on top, up to the bound that follows.
-	backgroundShare = 4
-	backgroundMost  = 256 << 20
-	backgroundDB    = 16 << 20 // of its database
-
 	// backgroundRetry is how long the check waits for a block before it looks
 	// again, if it is not told sooner.
 	backgroundRetry = 10 * time.Second
@@ -51,21 +45,23 @@ const (
 var backgroundKey = []byte{0x01}
 
 // snapState is a UTXO snapshot whose history is not checked yet. base, digest
-// and txs never change; at is guarded by Chain.mu; the rest belongs to the
-// goroutine that checks.
+// txs and dbBytes never change; at is guarded by Chain.mu; the rest belongs to
+// the goroutine that checks.
 type snapState struct {
 	base   *node
 	digest [32]byte
 	txs    int64 // up to and with base, as the snapshot says
 
-	at        *node // last block that was checked
-	committed int32 // height that db is at; guarded by Chain.mu
-	missing   int32 // the bodies from at on are here up to below this height; guarded by Chain.mu
+	at        *node  // last block that was checked
+	committed int32  // height that db is at; guarded by Chain.mu
+	missing   int32  // the bodies from at on are here up to below this height; guarded by Chain.mu
+	halt      string // why the check cannot go on; empty: it can; guarded by Chain.mu
 
-	db    *store.IndexDB
-	cache *utxo.Cache
-	perm  *history  // up to at; nil on chains without permissions
-	told  time.Time // when progress was last in the log
+	db      *store.IndexDB
+	dbBytes int64       // memory of db
+	cache   *utxo.Cache // written under both locks of Chain
+	perm    *history    // up to at; nil on chains without permissions
+	told    time.Time   // when progress was last in the log
 }
 
 // Background says how far the check of the history below a UTXO snapshot is.
@@ -79,6 +75,10 @@ type Background struct {
 	// Missing is the lowest block above Checked, up to Base, whose body is
 	// not here; above Base: none is missing.
 	Missing int32
+
+	// Halt is why the check cannot go on for now, other than for want of a
+	// block; empty: it can.
+	Halt string
 }
 
 // Background returns the state of the check; false where this node has
@@ -96,7 +96,7 @@ func (c *Chain) Background() (Background, bool) {
 	}
 	return Background{
 		Base: c.infoLocked(s.base), Digest: s.digest, Checked: c.infoLocked(s.at),
-		CacheBytes: s.cache.Size(), Missing: s.missing,
+		CacheBytes: s.cache.Size(), Missing: s.missing, Halt: s.halt,
 	}, true
 }
 
@@ -112,20 +112,16 @@ func (c *Chain) Unvalidated() string {
 		c.snap.base.height, c.snap.at.height)
 }
 
-func (c *Chain) backgroundBytes() int64 {
-	return min(c.cfg.CacheBytes/backgroundShare, backgroundMost)
-}
-
 // openBackground opens the coins of the check below base, and begins at
-// genesis where there are none for it.
+// genesis where there are none for it. change held, or the chain not shared yet.
 func (c *Chain) openBackground(base *node, row *snapshotRow) (*snapState, error) {
-	s := &snapState{base: base, digest: row.digest, txs: row.txs, told: c.cfg.Now()}
+	s := &snapState{base: base, digest: row.digest, txs: row.txs, told: c.cfg.Now(), dbBytes: checkDatabase(c.cfg.CacheBytes)}
 	var damage *store.DamageError
-	db, err := c.store.OpenIndex(backgroundName, backgroundDB)
+	db, err := c.store.OpenIndex(backgroundName, s.dbBytes)
 	if errors.As(err, &damage) {
 		c.log.Warn("the state of the check below the UTXO snapshot is damaged, it begins again at genesis", "err", err)
 		if err = c.store.RemoveIndex(backgroundName); err == nil {
-			db, err = c.store.OpenIndex(backgroundName, backgroundDB)
+			db, err = c.store.OpenIndex(backgroundName, s.dbBytes)
 		}
 	}
 	if err != nil {
@@ -154,7 +150,7 @@ func (c *Chain) resumeBackground(s *snapState) error {
 		switch {
 		case known && err == nil:
 			s.at, s.committed = at, at.height
-			s.cache = utxo.NewCache(s.db, c.backgroundBytes(), stats)
+			s.cache = utxo.NewCache(s.db, shareCache(c.cfg.CacheBytes, s.dbBytes).check, stats)
 			return nil
 		case err != nil && !isDamaged(err):
 			return err
@@ -164,12 +160,12 @@ func (c *Chain) resumeBackground(s *snapState) error {
 }
 
 // restartBackground begins at genesis. Blocks below the base that were pruned
-// are needed once more.
+// are needed once more. change held, or the chain not shared yet.
 func (c *Chain) restartBackground(s *snapState) error {
 	if err := s.db.Clear(); err != nil {
 		return fmt.Errorf("clear the state of the check below the UTXO snapshot: %w", err)
 	}
-	cache := utxo.NewCache(s.db, c.backgroundBytes(), utxo.Stats{})
+	cache := utxo.NewCache(s.db, shareCache(c.cfg.CacheBytes, s.dbBytes).check, utxo.Stats{})
 	view, err := c.genesisView(cache)
 	if err != nil {
 		return err
@@ -219,16 +215,13 @@ func (c *Chain) runBackground(ctx context.Context) {
 		case <-c.bgKick:
 		case <-retry.C:
 		}
-		if err := c.checkHistory(ctx); err != nil && ctx.Err() == nil {
-			c.log.Debug("check below the UTXO snapshot cannot go on for now", "err", err)
-		}
+		_ = c.checkHistory(ctx) // it says what is wrong
 		retry.Reset(backgroundRetry)
 	}
 }
 
-// checkHistory checks blocks below the snapshot, as far as they are here. An
-// error means that it cannot go on for now, or that the storage failed.
-func (c *Chain) checkHistory(ctx context.Context) error {
+// checkBlocks is checkHistory without a word about errors.
+func (c *Chain) checkBlocks(ctx context.Context) error {
 	for {
 		c.mu.RLock()
 		s := c.snap
@@ -255,11 +248,18 @@ func (c *Chain) checkHistory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.halt != "" { // written here only
+			c.goesOn()
+		}
 	}
 }
 
-// checkNext connects the next block below the snapshot.
+// checkNext makes room in the cache, or connects the next block below the
+// snapshot.
 func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
+	if s.cache.OverBudget() {
+		return c.flushBackground(ctx, s)
+	}
 	n := s.base.ancestor(s.at.height + 1)
 	b, valid, err := c.bodyBelow(n)
 	if err != nil {
@@ -302,9 +302,6 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 	if now := c.cfg.Now(); now.Sub(s.told) >= progressEvery {
 		s.told = now
 		c.log.Info("check below the UTXO snapshot goes on", "height", n.height, "of", s.base.height)
-	}
-	if s.cache.OverBudget() {
-		return c.flushBackground(ctx, s)
 	}
 	return nil
 }
@@ -498,6 +495,7 @@ func (c *Chain) snapshotRight(ctx context.Context, s *snapState) error {
 		c.perm.prepend(s.perm)
 	}
 	c.mu.Unlock()
+	c.divideCache()
 	c.cfg.Metrics.background.Set(-1)
 	c.log.Info("the UTXO snapshot is right: every block up to it is checked", "base", s.base.hash, "height", s.base.height)
 	// Other branches may leave the best one below the base.

@@ -94,6 +94,10 @@
 // block breaks a rule on the way, Run ends with a [*SnapshotError], and so does
 // New from then on, until the chain state is dropped.
 //
+// What the check takes of memory comes out of Config.CacheBytes (cachebudget.go).
+// Where it cannot go on, say because its database cannot be read, the log and
+// [Chain.Warnings] say so and it is tried again; the tip goes on.
+//
 // Until then the best branch cannot go back below the base: a branch that
 // would need that is undecided (ErrBelowSnapshot) and judged again at the end.
 // That blocks above the base are valid, or break a rule, is not written to

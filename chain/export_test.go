@@ -14,3 +14,14 @@ func (c *Chain) SetMaxUndecided(n int) { c.maxUndecided = n }
 
 // Undecided returns how many undecided headers count for a source.
 func (c *Chain) Undecided(source [32]byte) int { return c.undecided[source] }
+
+// CacheBudgets returns the bytes that the caches of the tip and of the check
+// below a UTXO snapshot may take, and the database of the check.
+func (c *Chain) CacheBudgets() (tip, check, database int64) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	if c.snap != nil {
+		check, database = c.snap.cache.Budget(), c.snap.dbBytes
+	}
+	return c.cache.Budget(), check, database
+}

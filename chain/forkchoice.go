@@ -222,6 +222,9 @@ func (c *Chain) Warnings() []string {
 	if other := c.anchorWarning(); other != "" {
 		list = append(list, other)
 	}
+	if halt := c.haltWarning(); halt != "" {
+		list = append(list, halt)
+	}
 	return list
 }
 

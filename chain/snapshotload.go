@@ -274,6 +274,7 @@ func (l *snapshotLoader) replace(ctx context.Context) (LoadedSnapshot, error) {
 		return LoadedSnapshot{}, errors.Join(err, snap.db.Close())
 	}
 	c.jump(snap, l)
+	c.divideCache()
 	c.decideChildren(base, l.perm)
 	c.log.Info("UTXO snapshot loaded; the blocks below it are checked in the background", "base", base.hash, "height", base.height,
 		"coins", l.stats.Coins, "digest", fmt.Sprintf("%x", l.digest))

@@ -132,6 +132,7 @@ func (c *Chain) loadSnapshot() error {
 		return err
 	}
 	c.snap = snap
+	c.divideCache()
 	for _, n := range c.best[base.height+1:] {
 		n.status |= statusValid // was connected: rowOf leaves that out
 	}

@@ -152,6 +152,13 @@ func (c *Cache) SetBudget(budget int64) {
 	}
 }
 
+// Budget is the budget in bytes.
+func (c *Cache) Budget() int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.budget
+}
+
 func (c *Cache) sizeLocked() int64 {
 	n := c.active.size() + c.clean.size()
 	if c.frozen != nil {
