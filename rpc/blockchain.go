@@ -174,7 +174,7 @@ func (b *blockchainMethods) steer(c *call, change func(context.Context, chainhas
 		if v, ok := judge(err); ok {
 			return fail(codeVerify, "%s", v.detail)
 		}
-		return err
+		return outOfReach(err)
 	}
 	return nil
 }

@@ -23,7 +23,8 @@
 //
 // Three outcomes stay apart. Input that breaks a consensus rule is code -26 or
 // -25 with the rule's name (or a reject reason where the method has them, as
-// submitblock); a refusal by policy is -26 with its reason; everything else
+// submitblock); a refusal by policy is -26 with its reason; an order to go back
+// further than blocks and coins are here is -1 with a sentence; everything else
 // that Chain or Mempool returns is -32603, "could not decide: …", and says
 // nothing about the input.
 //

@@ -65,6 +65,15 @@ func undecided(err error) *Error {
 	return fail(codeInternal, "could not decide: %v", err)
 }
 
+// outOfReach refuses what an operator asked of the best branch where that
+// cannot go back so far; other errors it returns as they are.
+func outOfReach(err error) error {
+	if errors.Is(err, chain.ErrBelowSnapshot) || errors.Is(err, chain.ErrTooDeep) {
+		return fail(codeMisc, "%v", err)
+	}
+	return err
+}
+
 // verdict is what the chain or the pool said about a block or transaction.
 type verdict struct {
 	reason string // short and stable; empty: valid

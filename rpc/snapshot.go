@@ -33,7 +33,8 @@ func (m *snapshotMethods) methods() []*method {
 		name: "getchainstates", area: area, run: m.getChainStates,
 		summary: "Returns the chain states of this node: after loadtxoutset there are two, until the blocks below the snapshot are checked.",
 		result: "An object with headers and chainstates, each {blocks, bestblockhash, bits, target, difficulty, verificationprogress, " +
-			"snapshot_blockhash (where it began with a snapshot), coins_tip_cache_bytes (in use), validated}; the best one last.",
+			"snapshot_blockhash (where it began with a snapshot), coins_tip_cache_bytes (in use), validated, " +
+			"error (where its check cannot go on: why)}; the best one last.",
 	}
 	if m.files == nil {
 		return []*method{states}
@@ -153,6 +154,7 @@ type chainStateJSON struct {
 	Snapshot    string     `json:"snapshot_blockhash,omitempty"`
 	CacheInUse  int64      `json:"coins_tip_cache_bytes"`
 	IsValidated bool       `json:"validated"`
+	Error       string     `json:"error,omitempty"`
 }
 
 func chainState(at, end *chain.BlockInfo) chainStateJSON {
@@ -175,7 +177,7 @@ func (m *snapshotMethods) getChainStates(context.Context, *call) (any, error) {
 	active.CacheInUse = m.chain.Stats().CacheBytes
 	if unchecked {
 		below := chainState(&b.Checked, &b.Base)
-		below.CacheInUse = b.CacheBytes
+		below.CacheInUse, below.Error = b.CacheBytes, b.Halt
 		states = append(states, below)
 		active.Snapshot, active.IsValidated = b.Base.Hash.String(), false
 	}

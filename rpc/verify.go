@@ -57,7 +57,7 @@ func (m *verifyMethods) preciousBlock(_ context.Context, c *call) (any, error) {
 	if errors.Is(err, chain.ErrUnknownBlock) {
 		return nil, fail(codeAddressOrKey, "Block not found")
 	}
-	return nil, err
+	return nil, outOfReach(err)
 }
 
 type explanationJSON struct {
