@@ -39,6 +39,9 @@ func (n *Node) registerMetrics() {
 			Help: "Transaction inputs whose scripts and signatures were checked.",
 		}, func() float64 { return float64(n.checker.Checked()) }),
 	)
+	if n.sealed() {
+		n.registry.MustRegister(newMiningFigures(n.mining))
+	}
 }
 
 // shortGauge shows whether one resource of the machine runs short.

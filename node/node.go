@@ -126,6 +126,9 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.disk.Run(ctx) })
 	g.Go(func() error { return n.memory.Run(ctx) })
 	g.Go(func() error { return n.files.Run(ctx) })
+	if n.sealed() {
+		g.Go(func() error { return n.watchMining().Run(ctx) })
+	}
 	for _, l := range n.http {
 		g.Go(func() error { return l.Run(ctx) })
 	}
