@@ -105,10 +105,10 @@ type Chain struct {
 	pruneNow chan struct{} // holds a value when the size on disk may be over the target
 	bgKick   chan struct{} // holds a value when the check below a snapshot may go on
 	failure  failure
-
-	otherHistory atomic.Bool // a branch without cfg.Anchor was offered
 	faults   faults // of blocks in the index
 	strange  faults // of others, which are cheaper to make
+
+	otherHistory atomic.Bool // a branch without the anchor was offered
 }
 
 // New loads the chain from the store, finishes what an interrupted run left
