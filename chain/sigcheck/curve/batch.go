@@ -122,9 +122,7 @@ func (b *Batch) Verify(random io.Reader) bool {
 	if b.bad || !b.liftKeys() {
 		return false
 	}
-	if !b.divide() {
-		return false
-	}
+	b.divide()
 	if len(b.items) < singlyBelow {
 		return b.verifySingly()
 	}
@@ -169,7 +167,7 @@ func (b *Batch) liftKeys() bool {
 
 // divide divides the scalars of ECDSA signatures by their s, with one
 // inversion for all.
-func (b *Batch) divide() bool {
+func (b *Batch) divide() {
 	b.inverses = b.inverses[:0]
 	acc := Scalar{[4]uint64{1}}
 	for i := range b.items {
@@ -191,9 +189,9 @@ func (b *Batch) divide() bool {
 		it.k.mul(&it.k, &w)
 		it.undivided = false
 	}
-	return true
 }
 
+// verifySingly computes each R and needs no random factors.
 func (b *Batch) verifySingly() bool {
 	for i := range b.items {
 		it := &b.items[i]

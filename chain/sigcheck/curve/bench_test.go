@@ -90,7 +90,7 @@ func BenchmarkField(b *testing.B) {
 }
 
 // BenchmarkBatch gives the time of one signature in batches, hashing, lifting
-// and collecting included, each with a key of its own, and how many are
+// and collecting included, each with a key of its own or all with one, and how many are
 // checked in the time of one check by btcec (U), measured by turns.
 func BenchmarkBatch(b *testing.B) {
 	v, r := New(), seeded(42)
@@ -127,6 +127,12 @@ func BenchmarkBatch(b *testing.B) {
 	for _, n := range []int{1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096, 16384} {
 		run("schnorr", n, func(i int) { batch.Add(schnorrs[i].msg, schnorrs[i].key, schnorrs[i].sig) })
 	}
+	key := randomKey(r)
+	var sameKey []schnorrItem
+	for range 4096 {
+		sameKey = append(sameKey, signSchnorr(b, r, key))
+	}
+	run("schnorr-one-key", 4096, func(i int) { batch.Add(sameKey[i].msg, sameKey[i].key, sameKey[i].sig) })
 	for _, n := range []int{64, 1024, 4096} {
 		run("ecdsa", n, func(i int) {
 			e := &ecdsas[i]

@@ -29,6 +29,9 @@ const scalarBits = 130
 // that inversions are shared by many additions and memory stays in the cache.
 const entriesTogether = 25000
 
+// mostTerms is where a sum is cut in parts, which then stay in the cache.
+const mostTerms = 20000
+
 // planFor estimates, in additions, what each window would cost.
 func planFor(n int) plan {
 	best, bestCost := plan{}, ^uint(0)
@@ -67,17 +70,22 @@ func (m *multi) add(p *affine, k half) {
 	m.scalars = append(m.scalars, w)
 }
 
-// sum gives the sum of all terms.
-func (m *multi) sum() jacobian {
-	if len(m.points) == 0 {
-		return jacobian{}
+// sum gives the sum of all terms and takes them out.
+func (m *multi) sum() (acc jacobian) {
+	points, scalars := m.points, m.scalars
+	parts := (len(points) + mostTerms - 1) / mostTerms
+	for i := range parts {
+		from, to := i*len(points)/parts, (i+1)*len(points)/parts
+		m.points, m.scalars = points[from:to], scalars[from:to]
+		p := m.sumPlanned(planFor(to - from))
+		acc.add(&p)
 	}
-	return m.sumPlanned(planFor(len(m.points)))
+	m.points, m.scalars = points[:0], scalars[:0]
+	return acc
 }
 
-func (m *multi) sumPlanned(pl plan) jacobian {
+func (m *multi) sumPlanned(pl plan) (acc jacobian) {
 	m.bias(pl)
-	var acc jacobian
 	for top := pl.windows; top > 0; {
 		n := min(pl.together, top)
 		top -= n

@@ -159,3 +159,29 @@ func TestSigned(t *testing.T) {
 		}
 	}
 }
+
+// TestMultiParts has so many terms that their sum is computed in parts.
+func TestMultiParts(t *testing.T) {
+	r := seeded(54)
+	var m multi
+	var terms []testTerm
+	for len(terms) < mostTerms+mostTerms/8 {
+		c := testTerm{randomPoint(r), randomHalf(r)}
+		terms = append(terms, c)
+		c.k.neg = !c.k.neg
+		terms = append(terms, c)
+	}
+	terms = append(terms, testTerm{generator, half{lo: 5}})
+	r.Shuffle(len(terms), func(i, j int) { terms[i], terms[j] = terms[j], terms[i] })
+	for _, c := range terms {
+		m.add(&c.p, c.k)
+	}
+	sum := m.sum()
+	want := multiple(&Scalar{[4]uint64{5}}, &generator)
+	if got := sum.toAffine(); !equalPoints(&got, &want) {
+		t.Errorf("got %x, want 5 G", got)
+	}
+	if rest := m.sum(); !rest.isInfinity() {
+		t.Error("terms are left")
+	}
+}

@@ -242,3 +242,23 @@ func TestECDSAAgainstBtcec(t *testing.T) {
 		t.Errorf("%d of 120 with a high s", highS)
 	}
 }
+
+// TestConcurrentUse shares one Verifier; the race detector watches.
+func TestConcurrentUse(t *testing.T) {
+	v, r := New(), seeded(32)
+	s, e := signSchnorr(t, r, randomKey(r)), signECDSA(t, r, randomKey(r))
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			b := v.NewBatch()
+			for range singlyBelow {
+				b.Add(s.msg, s.key, s.sig)
+				b.AddECDSA(e.hash, e.key, e.r, e.s, e.odd)
+			}
+			if !v.Schnorr(s.msg, s.key, s.sig) || !e.check(v) || !b.Verify(randomReader{seeded(uint64(i))}) {
+				t.Error("refused")
+			}
+		})
+	}
+	wg.Wait()
+}
