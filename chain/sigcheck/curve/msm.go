@@ -15,7 +15,6 @@ type multi struct {
 	refs     []ref
 	lists    summer
 	products summer
-	window   uint
 }
 
 // plan is how a sum is cut up: the bits of a window and the windows whose

@@ -49,14 +49,6 @@ func (p *affine) onCurve() bool {
 
 func (p *jacobian) isInfinity() bool { return p.z == feZero }
 
-func (p *jacobian) setAffine(q *affine) {
-	if q.isInfinity() {
-		*p = jacobian{}
-		return
-	}
-	*p = jacobian{q.x, q.y, feOne}
-}
-
 func (p *jacobian) neg() { p.y.neg(&p.y) }
 
 // toAffine needs an inversion.
