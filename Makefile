@@ -63,8 +63,8 @@ fuzz-field: ## signature arithmetic against btcec: TIMES (default 1) times 10^8 
 test-memory: ## a chain of two million transactions under --dbcache 100 stays below 600 MiB
 	CHARTER_LONG=1 go test -v -count=1 -timeout 30m -run '^TestMemory$$' ./node/nodetest
 
-bench: ## benchmarks of block connect, pool and templates
-	go test -run '^$$' -bench '^Benchmark[^F]' -benchtime 2s ./chain ./chain/sigcheck ./chain/utxo ./mempool
+bench: ## benchmarks of block connect, signatures, pool and templates
+	go test -run '^$$' -bench '^Benchmark[^F]' -benchtime 2s ./chain ./chain/sigcheck/... ./chain/utxo ./mempool
 
 bench-chain: ## the table in chain/README.md: full blocks, flush, start-up, bytes on disk
 	go test -run '^$$' -bench '^BenchmarkFull' -benchtime 3x -timeout 30m ./chain

@@ -8,7 +8,7 @@ import "math/bits"
 // digits. The zero value is ready; it keeps its memory between calls.
 type multi struct {
 	points  []affine
-	scalars [][4]uint64 // with the bias, see add
+	scalars [][4]uint64 // in two's complement; later with the bias
 
 	keys     []uint32 // of each point and window: twice the list, plus the sign
 	ends     []uint32

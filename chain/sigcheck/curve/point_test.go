@@ -169,31 +169,39 @@ func TestGeneratorTables(t *testing.T) {
 func TestSum(t *testing.T) {
 	v := testVerifier()
 	r := seeded(24)
-	check := func(a, b Scalar, p affine) {
+	check := func(a, b Scalar, p, want affine) {
 		t.Helper()
 		j := v.sum(&a, &p, &b)
-		got, want := j.toAffine(), plus(multiple(&a, &generator), multiple(&b, &p))
-		if !equalPoints(&got, &want) {
+		if got := j.toAffine(); !equalPoints(&got, &want) {
 			t.Fatalf("%x G + %x %x: got %x, want %x", a.w, b.w, p, got, want)
 		}
+	}
+	compute := func(a, b Scalar, p affine) {
+		t.Helper()
+		check(a, b, p, plus(multiple(&a, &generator), multiple(&b, &p)))
 	}
 	minusG := affine{}
 	minusG.neg(&generator)
 	points := []affine{generator, minusG, v.base128, randomPoint(r)}
-	for _, a := range edgeScalars() {
-		for i, b := range edgeScalars() {
-			check(a, b, points[i%len(points)])
-		}
-		check(a, a, generator)
-		check(a, a, minusG)
+	scalars := edgeScalars()
+	ofG, ofP := make([]affine, len(scalars)), make([]affine, len(scalars))
+	for i, s := range scalars {
+		ofG[i], ofP[i] = multiple(&s, &generator), multiple(&s, &points[i%len(points)])
 	}
-	for range 300 {
+	for i, a := range scalars {
+		for k, b := range scalars {
+			check(a, b, points[k%len(points)], plus(ofG[i], ofP[k]))
+		}
+		check(a, a, generator, plus(ofG[i], ofG[i]))
+		check(a, a, minusG, affine{})
+	}
+	for range 50 {
 		a, b := randomScalar(r), randomScalar(r)
-		check(a, b, randomPoint(r))
-		check(a, a, minusG)
-		check(a, b, generator)
+		compute(a, b, randomPoint(r))
+		compute(a, a, minusG)
+		compute(a, b, generator)
 		a.neg(&b)
-		check(a, b, generator)
+		compute(a, b, generator)
 	}
 }
 
