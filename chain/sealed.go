@@ -235,10 +235,10 @@ func (c *Chain) decideChildren(n *node, state *permission.State) {
 	var next *node
 	for child := n.child; child != nil; child = next {
 		next = child.sibling // child may be taken out
-		if !child.undecided() || child.failed() || child.seal.unseen() || child.seal.restart && child.seal.cert == nil {
+		if !child.undecided() || child.failed() || child.seal.unseen() || child.lacksCertificate() {
 			continue
 		}
-		member, err := c.decide(child, state, child.seal.cert)
+		member, err := c.decideStored(child, state)
 		if err == nil {
 			if child.txCount > 0 || !crowded(child, member) {
 				c.decided(child, member, state)
@@ -247,6 +247,12 @@ func (c *Chain) decideChildren(n *node, state *permission.State) {
 			c.refuse(child, rule)
 		}
 	}
+}
+
+// lacksCertificate reports whether n restarts the chain by a certificate that
+// is neither known nor in a body that is here. change held.
+func (n *node) lacksCertificate() bool {
+	return n.seal.restart && n.seal.cert == nil && n.status&statusData == 0
 }
 
 // recoveredSeal is what the body of a block record says of its seal.
