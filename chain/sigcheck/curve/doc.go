@@ -64,9 +64,9 @@
 //	                 256     11
 //	                 1,024   13
 //	                 4,096   14
-//	                 16,384  14
-//	                 4,096   32    all by one key
-//	ECDSA, batch of  4,096   14
+//	                 16,384  12 to 14
+//	                 4,096   30    all by one key
+//	ECDSA, batch of  4,096   13 to 14
 //
 // From: go test -run '^$' -bench 'Single|Batch' ./chain/sigcheck/curve
 //

@@ -5,7 +5,7 @@ import "math/bits"
 // Windows of the non-adjacent forms: of the generator's multiples, which are
 // in a table for good, and of a point's, whose table is made for one sum.
 const (
-	generatorWindow = 13
+	generatorWindow = 11
 	pointWindow     = 5
 
 	generatorMultiples = 1 << (generatorWindow - 2)
