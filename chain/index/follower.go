@@ -58,6 +58,7 @@ type follower struct {
 	pos     position
 	synced  bool          // was at the best block since it began, and not rebuilt since
 	waiting string        // what it waits for, for people
+	noData  bool          // where waiting: for data of blocks, not for a disk
 	broken  error         // why it stopped for good
 	changed chan struct{} // closed and replaced when one of the above changes
 }
@@ -161,16 +162,17 @@ func isDamage(err error) bool {
 }
 
 // wait notes what keeps the index from going on: data that is not there, or
-// a disk that does not read.
+// a disk that does not read. The log has the first of each kind: while the
+// chain moves the reason may differ with every block.
 func (f *follower) wait(err error) {
+	noData := errors.Is(err, ErrNoData)
 	f.mu.Lock()
-	again := f.waiting == err.Error()
+	known := f.waiting != "" && f.noData == noData
 	f.mu.Unlock()
-	if again {
-		return
+	if !known {
+		f.log.Info("index cannot go on for now", "err", err)
 	}
-	f.log.Info("index cannot go on for now", "err", err)
-	f.update(func() { f.waiting = err.Error() })
+	f.update(func() { f.waiting, f.noData = err.Error(), noData })
 }
 
 // arrived notes that the index was at the best block.
