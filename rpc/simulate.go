@@ -24,8 +24,8 @@ func (m *simulateMethods) methods() []*method {
 		params: []param{{name: "request", want: `object {"records": array of hex strings, "identities": array of addresses}`,
 			help: "What the record outputs of a transaction push, 1 to 8, and the addresses of the keys that speak in it."}},
 		summary: "Tells what the next block would make of records, before anything is signed or sent.",
-		result: "An object {height, records, lets_in, cuts_off, miners_before, miners_after, error}: lets_in and cuts_off are members that can do something, with one of their keys, " +
-			"that they could not or the other way round, from a height on; error is the rule for which no block would take it, and then the rest is empty.",
+		result: "An object {height, records, lets_in, cuts_off, miners_before, miners_after, decided, error}: lets_in and cuts_off are members that can do something, with one of their keys, " +
+			"that they could not or the other way round, from a height on; decided, where votes are missing, holds lets_in, cuts_off, miners_after and error once they are there; error is the rule for which no block would take it, and then the rest is empty.",
 	}}
 }
 
@@ -119,7 +119,48 @@ func (g *governed) simulate(records []record.Record, identities [][]byte) (*clie
 	}
 	sim.MinersBefore, sim.MinersAfter = minerCount(g.State, g.height+1), minerCount(before, g.height+1)
 	sim.LetsIn, sim.CutsOff = changes(g.State, before, g.height+1)
-	return sim, nil
+	sim.Decided, err = g.decided(sim, records, identities)
+	return sim, err
+}
+
+// decided says what comes of the records if those who are missing vote for them
+// too; nil where nobody is.
+func (g *governed) decided(sim *client.Simulation, records []record.Record, identities [][]byte) (*client.Decision, error) {
+	if !slices.ContainsFunc(sim.Records, func(r client.SimulatedRecord) bool { return r.Effective && !r.Completes }) {
+		return nil, nil
+	}
+	identities = slices.Concat(identities, g.administering())
+	var txs []*consensus.Tx
+	var spent [][]consensus.Coin
+	for _, r := range records {
+		tx, coins, err := spokenFor([]record.Record{r}, identities)
+		if err != nil {
+			return nil, err
+		}
+		txs, spent = append(txs, tx), append(spent, coins)
+	}
+	out := &client.Decision{LetsIn: []client.AccessChange{}, CutsOff: []client.AccessChange{}}
+	after, _, err := g.Apply(g.height, txs, spent)
+	if err != nil {
+		out.Error, err = faultOf(err)
+		return out, err
+	}
+	out.MinersAfter = minerCount(after, g.height+1)
+	out.LetsIn, out.CutsOff = changes(g.State, after, g.height+1)
+	return out, nil
+}
+
+// administering returns the keys by which members administer the next block.
+func (g *governed) administering() (list [][]byte) {
+	for _, id := range g.Administrators(g.height) {
+		m, _ := g.Member(id)
+		for i := range m.Keys {
+			if k := &m.Keys[i]; k.Roles.Has(record.Admin) && k.In(g.height) {
+				list = append(list, k.Identity)
+			}
+		}
+	}
+	return list
 }
 
 func faultOf(err error) (*client.RuleFault, error) {

@@ -41,6 +41,14 @@ func TestSimulateVotes(t *testing.T) {
 	if len(one.LetsIn)+len(one.CutsOff) != 0 || one.Height != 1 || one.MinersBefore != one.MinersAfter {
 		t.Errorf("one vote changes: %+v", one)
 	}
+	all := []string{"connect", "mine", "send", "receive", "admin", "activate"}
+	decided := &client.Decision{
+		LetsIn: []client.AccessChange{}, CutsOff: []client.AccessChange{{MemberRef: refOf(c.gamma), From: 2, Permissions: all}},
+		MinersAfter: client.MinerCount{Mining: 2, Required: 2},
+	}
+	if diff := cmp.Diff(decided, one.Decided); diff != "" {
+		t.Errorf("once decided (-want +got):\n%s", diff)
+	}
 	c.Next("b1", c.net.Vote([]*chaintest.Member{c.alpha}, revoke)).Accept()
 	if r := c.simulated([]*chaintest.Member{c.alpha}, revoke).Records; r[0].Effective || r[0].Have != 1 {
 		t.Errorf("the same vote again: %+v", r)
@@ -50,9 +58,12 @@ func TestSimulateVotes(t *testing.T) {
 		t.Errorf("the second vote: %+v", r)
 	}
 	off := []client.AccessChange{{MemberRef: refOf(c.gamma), From: 3,
-		Permissions: []string{"connect", "mine", "send", "receive", "admin", "activate"}}}
+		Permissions: all}}
 	if diff := cmp.Diff(off, two.CutsOff); diff != "" || len(two.LetsIn) != 0 {
 		t.Errorf("cuts off (-want +got):\n%s\nlets in: %+v", diff, two.LetsIn)
+	}
+	if two.Decided != nil {
+		t.Errorf("all votes are there, and yet: %+v", two.Decided)
 	}
 	if want := (client.MinerCount{Mining: 3, Required: 2, MayFail: 1}); two.MinersBefore != want {
 		t.Errorf("miners before: %+v, want %+v", two.MinersBefore, want)

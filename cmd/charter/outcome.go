@@ -30,12 +30,13 @@ type outcomeJSON struct {
 	CutsOff      []client.AccessChange    `json:"cuts_off"`
 	MinersBefore client.MinerCount        `json:"miners_before"`
 	MinersAfter  client.MinerCount        `json:"miners_after"`
+	Decided      *client.Decision         `json:"decided,omitempty"`
 }
 
 func (o *outcome) json() outcomeJSON {
 	return outcomeJSON{
 		TxID: o.packet.TxID().String(), Notes: o.g.notes, Records: o.sim.Records, LetsIn: o.sim.LetsIn, CutsOff: o.sim.CutsOff,
-		MinersBefore: o.sim.MinersBefore, MinersAfter: o.sim.MinersAfter,
+		MinersBefore: o.sim.MinersBefore, MinersAfter: o.sim.MinersAfter, Decided: o.sim.Decided,
 	}
 }
 
@@ -67,17 +68,34 @@ func (o *outcome) text() string {
 	for _, note := range o.g.notes {
 		fmt.Fprintln(&b, note)
 	}
-	changes(&b, "Lets in", o.sim.LetsIn)
-	changes(&b, "Cuts off", o.sim.CutsOff)
-	before, after := o.sim.MinersBefore, o.sim.MinersAfter
-	if before != after {
-		fmt.Fprintf(&b, "Miners: %d now, of which %d may fail; %d then, of which %d may fail.\n",
-			before.Mining, before.MayFail, after.Mining, after.MayFail)
-		if after.MayFail == 0 && before.MayFail > 0 {
-			fmt.Fprintln(&b, "Careful: then the chain stops as soon as one miner fails.")
-		}
+	effects(&b, false, o.sim.LetsIn, o.sim.CutsOff, o.sim.MinersBefore, o.sim.MinersAfter)
+	switch d := o.sim.Decided; {
+	case d == nil:
+	case d.Error != nil:
+		fmt.Fprintf(&b, "It cannot come about as things stand: %s: %s.\n", d.Error.Rule, d.Error.Detail)
+	default:
+		effects(&b, true, d.LetsIn, d.CutsOff, o.sim.MinersBefore, d.MinersAfter)
 	}
 	return b.String()
+}
+
+// effects says who can do what from then on, and how many miners may fail;
+// later: if what is missing comes.
+func effects(b *strings.Builder, later bool, letsIn, cutsOff []client.AccessChange, before, after client.MinerCount) {
+	when, on := "", "on"
+	if later {
+		when, on = "Once decided: ", "on at the earliest"
+	}
+	changes(b, when+"Lets in", on, letsIn)
+	changes(b, when+"Cuts off", on, cutsOff)
+	if before == after {
+		return
+	}
+	fmt.Fprintf(b, "%sMiners: %d now, of which %d may fail; %d then, of which %d may fail.\n",
+		when, before.Mining, before.MayFail, after.Mining, after.MayFail)
+	if after.MayFail == 0 && before.MayFail > 0 {
+		fmt.Fprintln(b, "Careful: then the chain stops as soon as one miner fails.")
+	}
 }
 
 // recordText says what a record asks for, in this program's own words, and how
@@ -96,9 +114,9 @@ func (o *outcome) recordText(b *strings.Builder, i int) {
 	}
 }
 
-func changes(b *strings.Builder, what string, list []client.AccessChange) {
+func changes(b *strings.Builder, what, on string, list []client.AccessChange) {
 	for _, c := range list {
-		fmt.Fprintf(b, "%s: %s: %s from block %d on.\n", what, c.Name, strings.Join(c.Permissions, ", "), c.From)
+		fmt.Fprintf(b, "%s: %s: %s from block %d %s.\n", what, c.Name, strings.Join(c.Permissions, ", "), c.From, on)
 	}
 }
 

@@ -92,7 +92,16 @@ type Simulation struct {
 	CutsOff      []AccessChange    `json:"cuts_off"`
 	MinersBefore MinerCount        `json:"miners_before"`
 	MinersAfter  MinerCount        `json:"miners_after"`
-	Error        *RuleFault        `json:"error,omitempty"` // why no block would take it
+	Decided      *Decision         `json:"decided,omitempty"` // where votes are missing: what comes of it with them
+	Error        *RuleFault        `json:"error,omitempty"`   // why no block would take it
+}
+
+// Decision is what comes of records for which all vote that administer.
+type Decision struct {
+	LetsIn      []AccessChange `json:"lets_in"`
+	CutsOff     []AccessChange `json:"cuts_off"`
+	MinersAfter MinerCount     `json:"miners_after"`
+	Error       *RuleFault     `json:"error,omitempty"` // why no block would take the last vote
 }
 
 // SimulatedRecord is what becomes of one record.
