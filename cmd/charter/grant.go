@@ -78,6 +78,9 @@ miner runs.`,
 // grantTo makes the records that grant permissions to whoever is named, with a
 // new member where it is the key of none.
 func (g *governance) grantTo(which string, perms record.Set, heights record.Range) ([]record.Record, error) {
+	if first := uint32(g.Height) + 1; heights.Until <= first {
+		return nil, fmt.Errorf("nothing would be in force: the range ends before block %d, and what is granted now counts from block %d on", heights.Until, first)
+	}
 	if m, ok := g.lookup(which); ok {
 		return g.grantExisting(m, which, perms, heights)
 	}

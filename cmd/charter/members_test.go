@@ -343,6 +343,7 @@ func TestGovernFaults(t *testing.T) {
 		{"grant", "beta"},
 		{"grant", "beta", "send", "--from", "9", "--until", "9"},
 		{"grant", "beta", "send", "--from", "soon"},
+		{"grant", "beta", "send", "--until", "2"},
 		{"grant", delta, "connect"},
 		{"grant", keyCard, "connect"},
 		{"grant", strings.Replace(card, "connect", "admin,connect", 1), "connect"},
