@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params"
 )
 
 // Bounds of the methods that mine at once.
@@ -53,6 +54,10 @@ func (g *generateMethods) methods() []*method {
 func (g *generateMethods) allowed() error {
 	if g.chain.Params().PoW.OnDemand {
 		return mayMine(g.chain)
+	}
+	if g.chain.Params().Permissions.Restricts(params.PermMine) {
+		return fail(codeMisc, "this chain does not allow mining on demand, and its blocks are sealed by members that may mine: "+
+			"start the node with --mine; getminingstatus says who mines")
 	}
 	return fail(codeMisc, "this chain does not allow mining on demand: its chain file would need pow.on_demand = true; "+
 		"start the node with --mine, or use getblocktemplate and submitblock")

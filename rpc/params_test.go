@@ -257,4 +257,7 @@ func TestGenerate(t *testing.T) {
 	openAddr, _ := open.Params.Address.Encode(chaintest.AnyoneCanSpend())
 	open.fails("generatetoaddress", `[1, "`+openAddr+`"]`, codeMisc, "pow.on_demand")
 	open.fails("generateblock", `["raw(51)", []]`, codeMisc, "pow.on_demand")
+	sealed := fixtureOn(t, shipped(t, "consortium"))
+	sealedAddr, _ := sealed.Params.Address.Encode(chaintest.AnyoneCanSpend())
+	sealed.fails("generatetoaddress", `[1, "`+sealedAddr+`"]`, codeMisc, "sealed by members that may mine: start the node with --mine")
 }
