@@ -181,6 +181,9 @@ func (c *Chain) acceptBlock(ctx context.Context, b *consensus.Block) (result Res
 		if err := c.storeBody(b, n); err != nil {
 			return 0, err
 		}
+		if c.sealed() {
+			c.presumeFrom(n)
+		}
 		fresh = b
 	}
 	if err := c.activateBest(ctx, fresh); err != nil {
@@ -241,6 +244,7 @@ func (c *Chain) storeBody(b *consensus.Block, n *node) error {
 	defer c.mu.Unlock()
 	n.data, n.txCount = loc, int32(len(b.Txs))
 	n.status |= statusData
+	n.plain = n.seal != nil && plain(b)
 	c.uncount(n)
 	c.touch(n)
 	c.linkLocked(n)

@@ -31,6 +31,11 @@ func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) (err e
 		if target == nil || left[target] {
 			break // or the rules lead in a circle, for all we know
 		}
+		if ok, err := c.foreseen(ctx, target); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
 		from := c.tip()
 		base := fork(from, target)
 		if base != c.tip() {
@@ -114,25 +119,10 @@ func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Bl
 			return moved, err
 		}
 		n := target.ancestor(c.tip().height + 1)
-		err := c.connectTip(ctx, n, fresh)
-		if rule := consensus.AsRule(err); rule != nil {
-			if rule.Mutated {
-				// The record is whole, but another body may belong to that
-				// header: it came with block files that were put there.
-				c.loseDamaged(n, err)
-				return moved, nil
+		if err := c.connectTip(ctx, n, fresh); err != nil {
+			if c.dropped(n, err) {
+				err = nil
 			}
-			c.markFailed(n, rule)
-			return moved, nil
-		}
-		if errors.Is(err, errLost) {
-			return moved, nil // no longer a candidate until it is fetched again
-		}
-		if errors.Is(err, ErrUndecided) {
-			c.putAside(n)
-			return moved, nil
-		}
-		if err != nil {
 			return moved, err
 		}
 		moved = true
@@ -141,6 +131,26 @@ func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Bl
 		}
 	}
 	return moved, nil
+}
+
+// dropped takes n, which could not be connected, out of the choice if err says
+// that it has no place there. Other errors are for the caller.
+func (c *Chain) dropped(n *node, err error) bool {
+	rule := consensus.AsRule(err)
+	switch {
+	case rule != nil && rule.Mutated:
+		// The record is whole, but another body may belong to that header: it
+		// came with block files that were put there.
+		c.loseDamaged(n, err)
+	case rule != nil:
+		c.markFailed(n, rule)
+	case errors.Is(err, errLost): // no longer a candidate until it is fetched again
+	case errors.Is(err, ErrUndecided):
+		c.putAside(n)
+	default:
+		return false
+	}
+	return true
 }
 
 // putAside takes n and what stands on it out of the choice, until the blocks
@@ -159,14 +169,11 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	b := fresh
 	if b == nil || b.Hash != n.hash {
 		var err error
-		if b, err = c.loadBody(n); err != nil {
-			return err
-		}
-		if err := c.checkStored(b, n); err != nil {
+		if b, err = c.loadGood(n); err != nil {
 			return err
 		}
 	}
-	if err := c.decideTip(n, b); err != nil {
+	if err := c.decideOn(n, b, c.stateAfter(n.parent)); err != nil {
 		return err
 	}
 	view, spent, after, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
@@ -252,6 +259,15 @@ func (c *Chain) loadBody(n *node) (*consensus.Block, error) {
 		return nil, errors.Join(errLost, err)
 	}
 	return b, err
+}
+
+// loadGood is loadBody for a block that is to be connected.
+func (c *Chain) loadGood(n *node) (*consensus.Block, error) {
+	b, err := c.loadBody(n)
+	if err != nil {
+		return nil, err
+	}
+	return b, c.checkStored(b, n)
 }
 
 // loseDamaged forgets the body of n, and remembers why.

@@ -83,6 +83,7 @@ type Chain struct {
 	backingUp    bool                 // Backup copies files: none is removed
 	undecided    map[[32]byte]int     // undecided headers by source
 	maxUndecided int                  // MaxUndecided outside tests
+	trialBytes   int64                // trialBytes outside tests
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -140,6 +141,7 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		perm:         newHistory(cfg.Params),
 		undecided:    make(map[[32]byte]int),
 		maxUndecided: MaxUndecided,
+		trialBytes:   trialBytes,
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {

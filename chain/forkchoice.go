@@ -192,8 +192,11 @@ func (c *Chain) Conflict() (Conflict, bool) {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	best := bestOf(c.leavesLocked(c.tip(), func(n *node) bool { return !c.tooDeepLocked(n) }))
-	if best == c.tip() || !c.conflictsLocked(best) || !c.weighty(best) {
+	leaves := c.leavesLocked(c.tip(), func(n *node) bool { return !c.tooDeepLocked(n) })
+	// What nobody follows must not hide a history that many do.
+	leaves = slices.DeleteFunc(leaves, func(n *node) bool { return c.conflictsLocked(n) && !c.weighty(n) })
+	best := bestOf(leaves)
+	if best == c.tip() || !c.conflictsLocked(best) {
 		return Conflict{}, false
 	}
 	return Conflict{c.infoLocked(best), c.infoLocked(fork(c.tip(), best))}, true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/chaintest"
+	"github.com/charterchain/charter/chain/permission/record"
 )
 
 // lower returns the two names, that of the block with the lower hash first.
@@ -277,7 +278,9 @@ func TestWorthlessConflict(t *testing.T) {
 	h.Next("a2").Accept()
 	h.Next("a3").Accept()
 	h.Next("a4").Accept()
-	h.On("b").Next("x0", chaintest.By(net.Member("gamma"))).Side()
+	// Records: who may seal the next blocks is not known before it is tried.
+	records := net.Vote([]*chaintest.Member{alpha}, net.Create(chaintest.NewMember("delta"), record.Send))
+	h.On("b").Next("x0", chaintest.By(net.Member("gamma")), records).Side()
 	stranger := chaintest.NewMember("stranger")
 	for _, name := range []string{"x1", "x2", "x3", "x4", "x5"} {
 		h.Next(name, chaintest.By(stranger), chaintest.Claim(alpha.Key.Script())).Side()

@@ -51,6 +51,8 @@ type node struct {
 	saved    bool                 // row is on disk, or on its way there
 	precious int64                // number of the call of Precious that named it, the last if several; 0: none
 	left     *permission.State    // permissions after it, where it was on the best branch since the start and is not any more
+	presumed *permission.State    // permissions after it if it breaks no rule, where its body is here and they were found; see presume.go
+	plain    bool                 // its body came since the start and is plain
 	child    *node                // one of its children
 	sibling  *node                // another child of its parent
 	restarts int32                // restart blocks on the branch up to and with it

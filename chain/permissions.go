@@ -174,7 +174,7 @@ func (c *Chain) enterLocked(n *node, after permissionsAfter) {
 	if c.perm == nil {
 		return
 	}
-	n.left = nil
+	n.left, n.presumed = nil, nil
 	c.perm.push(n, after.state, after.delta)
 	if after.changed(n.height) {
 		c.cfg.Metrics.permitted(after.state, n.height+1)

@@ -149,7 +149,7 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 		return err
 	}
 	n.seal.source = offer.source
-	if parent := c.stateAfter(n.parent); parent != nil {
+	if parent := c.presumedAfter(n.parent); parent != nil {
 		member, err := c.decide(n, parent, n.seal.cert)
 		if err != nil {
 			return err
@@ -183,10 +183,14 @@ func (c *Chain) admit(n *node, offer headerOffer) (err error) {
 	return nil
 }
 
-// decideTip judges who sealed n, which stands on the tip. b is its body.
-func (c *Chain) decideTip(n *node, b *consensus.Block) error {
+// decideOn judges who sealed n, of which it may be open, by the permissions as
+// of its parent. b is its body.
+func (c *Chain) decideOn(n *node, b *consensus.Block, parent *permission.State) error {
 	if !n.undecided() {
 		return nil
+	}
+	if parent == nil {
+		return fmt.Errorf("%w: permissions as of block %v are not known", ErrUndecided, n.parent.hash)
 	}
 	cert := n.seal.cert
 	if n.seal.restart && cert == nil {
@@ -195,9 +199,9 @@ func (c *Chain) decideTip(n *node, b *consensus.Block) error {
 			return err
 		}
 	}
-	member, err := c.decide(n, c.perm.tip, cert)
+	member, err := c.decide(n, parent, cert)
 	if err == nil {
-		c.decided(n, member, c.perm.tip)
+		c.decided(n, member, parent)
 	}
 	return err
 }
@@ -227,11 +231,26 @@ func (c *Chain) decided(n *node, member record.MemberID, parent *permission.Stat
 }
 
 // decideChildren judges who sealed the blocks on top of n, of which it was
-// open: state says who may do what after n. change held.
+// open, and on top of those after which the permissions are known then: state
+// says who may do what after n. change held.
 func (c *Chain) decideChildren(n *node, state *permission.State) {
 	if n.child == nil || state == nil {
 		return
 	}
+	c.decideEach(n, state)
+	for todo := []*node{n}; len(todo) > 0; {
+		at := todo[0]
+		todo = todo[1:]
+		for child := at.child; child != nil; child = child.sibling {
+			if c.presume(child) {
+				c.decideEach(child, child.presumed)
+				todo = append(todo, child)
+			}
+		}
+	}
+}
+
+func (c *Chain) decideEach(n *node, state *permission.State) {
 	var next *node
 	for child := n.child; child != nil; child = next {
 		next = child.sibling // child may be taken out

@@ -174,7 +174,7 @@ func (c *Chain) decideBody(n *node, b *consensus.Block) error {
 	if n.seal == nil || !n.undecided() || n.seal.unseen() {
 		return nil
 	}
-	parent := c.stateAfter(n.parent)
+	parent := c.presumedAfter(n.parent)
 	if parent == nil {
 		return nil
 	}
