@@ -22,7 +22,9 @@ To restore it, copy DIR to <datadir>/<chain name> and start a node with that
 data folder: it goes on from there. Left out are the optional indexes, which
 are made again, waiting transactions, and, without --with-key, the node's
 identity and the miner's key: then the restored node makes a new identity.
-A miner's key that does not lie in the chain's folder is never copied.`,
+A miner's key that does not lie in the chain's folder is never copied, and
+neither are settings (charterd.toml) and wallets: keep the words of a wallet,
+charter wallet restore makes it again from them.`,
 		Example: `  charter --chain acme backup /var/backups/acme-monday
   cp -r /var/backups/acme-monday /srv/charter/acme
   charterd --chain acme --datadir /srv/charter`,
