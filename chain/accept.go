@@ -64,8 +64,9 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader, offer headerOffer) (*node, err
 	if err := consensus.CheckHeader(h, c.p); err != nil {
 		return nil, err
 	}
-	if parent == nil {
-		parent = c.keepSpare(h.PrevBlock)
+	spare := parent == nil
+	if spare {
+		parent = c.spares.get(h.PrevBlock) // written under change
 	}
 	switch {
 	case parent == nil:
@@ -82,6 +83,9 @@ func (c *Chain) acceptHeader(h *wire.BlockHeader, offer headerOffer) (*node, err
 	n := newNode(h, hash, parent)
 	if err := c.checkAnchor(n); err != nil {
 		return nil, err
+	}
+	if spare && !c.keepSpare(parent) {
+		return nil, ErrUnknownParent
 	}
 	if c.sealed() {
 		if err := c.admit(n, offer); err != nil {

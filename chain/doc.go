@@ -43,7 +43,9 @@
 // Where mining is restricted each block carries a seal (package seal). Its form
 // and signature are checked before a header is kept; whether the member may
 // seal it, and not too soon after its last block, once the permissions as of
-// the parent are known: at once where the parent is validated, else when it is.
+// the parent are known: at once where the parent is validated, or stored on such
+// blocks and without records, else when it is. The best branch is not left for a
+// branch before that is known of all its blocks (presume.go).
 // Until then the block is undecided. Undecided headers are in memory only, at
 // most MaxUndecided of one source and so far above a validated block, and do not
 // count for [Chain.BestHeader]; bodies of undecided blocks are stored. A header

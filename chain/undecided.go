@@ -304,31 +304,33 @@ func (s *spares) has(hash chainhash.Hash) bool {
 	return slices.ContainsFunc(*s, func(n *node) bool { return n.hash == hash })
 }
 
-func (s *spares) take(hash chainhash.Hash) *node {
-	i := slices.IndexFunc(*s, func(n *node) bool { return n.hash == hash })
-	if i < 0 {
-		return nil
+func (s *spares) get(hash chainhash.Hash) *node {
+	if i := slices.IndexFunc(*s, func(n *node) bool { return n.hash == hash }); i >= 0 {
+		return (*s)[i]
 	}
-	n := (*s)[i]
-	*s = slices.Delete(*s, i, i+1)
-	return n
+	return nil
 }
 
-// keepSpare adds a second variant to the index after all, since a block builds
-// on it; nil where there is none of that hash. change held.
-func (c *Chain) keepSpare(hash chainhash.Hash) *node {
+func (s *spares) drop(n *node) {
+	*s = slices.DeleteFunc(*s, func(other *node) bool { return other == n })
+}
+
+// keepSpare adds a second variant to the index after all, since a good header
+// builds on it. It reports false if its own parent is there no more, or breaks
+// a rule. change held.
+func (c *Chain) keepSpare(n *node) bool {
 	c.mu.Lock()
-	n := c.spares.take(hash)
+	c.spares.drop(n)
 	c.mu.Unlock()
-	if n == nil || c.index[n.parent.hash] != n.parent || n.parent.failed() { // written under change
-		return nil
+	if c.index[n.parent.hash] != n.parent || n.parent.failed() { // written under change
+		return false
 	}
 	c.count(n)
 	c.seeDouble(n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keepHeaderLocked(n)
-	return n
+	return true
 }
 
 // canBuildOn reports whether a block on top of that one need not wait for it:
