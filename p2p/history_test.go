@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/p2p"
 	"github.com/charterchain/charter/p2p/p2ptest"
 )
@@ -14,21 +15,8 @@ func TestHistory(t *testing.T) {
 	simulate(t, 250, func(t *testing.T, s *p2ptest.Sim) {
 		whole, late, fresh := s.NewNode(), s.NewNode(), s.NewNode()
 		blocks := whole.Chain.Mine(600, "history", 1)
-		end := blocks[len(blocks)-1].Hash
 		late.Chain.Force(blocks...)
-		for _, b := range blocks {
-			late.Chain.Lose(b.Hash)
-		}
-		missing := func() (p2p.History, bool) {
-			for i, b := range blocks {
-				if info, _ := late.Chain.Lookup(b.Hash); !info.HaveData {
-					base, _ := late.Chain.Lookup(end)
-					return p2p.History{Next: int32(i + 1), End: base}, true
-				}
-			}
-			return p2p.History{}, false
-		}
-		late.Change = func(c *p2p.Config) { c.History = missing }
+		missing := fromSnapshot(late, blocks)
 		late.Start()
 		fresh.AddNodes = []string{late.Addr()}
 		fresh.Start()
@@ -66,24 +54,11 @@ func TestHistoryBeforeOtherBranch(t *testing.T) {
 	simulate(t, 251, func(t *testing.T, s *p2ptest.Sim) {
 		whole, fork, late := s.NewNode(), s.NewNode(), s.NewNode()
 		blocks := whole.Chain.Mine(60, "history", 1)
-		end := blocks[len(blocks)-1].Hash
 		fork.Chain.Force(blocks[:40]...)
 		fork.Chain.Mine(60, "fork", 1)
 		late.Chain.Force(blocks...)
 		late.Chain.Stay = true
-		for _, b := range blocks {
-			late.Chain.Lose(b.Hash)
-		}
-		missing := func() (p2p.History, bool) {
-			for i, b := range blocks {
-				if info, _ := late.Chain.Lookup(b.Hash); !info.HaveData {
-					base, _ := late.Chain.Lookup(end)
-					return p2p.History{Next: int32(i + 1), End: base}, true
-				}
-			}
-			return p2p.History{}, false
-		}
-		late.Change = func(c *p2p.Config) { c.History = missing }
+		missing := fromSnapshot(late, blocks)
 		fork.Start()
 		late.AddNodes = []string{fork.Addr()}
 		late.Start()
@@ -92,4 +67,23 @@ func TestHistoryBeforeOtherBranch(t *testing.T) {
 		whole.Start()
 		s.Await("history", 5*time.Minute, func() bool { _, wanted := missing(); return !wanted })
 	})
+}
+
+// fromSnapshot makes n a node that lacks the bodies of blocks, which lie below
+// a snapshot, and wants them. missing says what it still lacks.
+func fromSnapshot(n *p2ptest.Node, blocks []*consensus.Block) (missing func() (p2p.History, bool)) {
+	for _, b := range blocks {
+		n.Chain.Lose(b.Hash)
+	}
+	missing = func() (p2p.History, bool) {
+		for i, b := range blocks {
+			if info, _ := n.Chain.Lookup(b.Hash); !info.HaveData {
+				base, _ := n.Chain.Lookup(blocks[len(blocks)-1].Hash)
+				return p2p.History{Next: int32(i + 1), End: base}, true
+			}
+		}
+		return p2p.History{}, false
+	}
+	n.Change = func(c *p2p.Config) { c.History = missing }
+	return missing
 }
