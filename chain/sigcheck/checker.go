@@ -3,6 +3,7 @@ package sigcheck
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"sync/atomic"
 
@@ -20,6 +21,15 @@ type Config struct {
 	// CacheEntries bounds the transactions whose success is remembered.
 	// 0: none.
 	CacheEntries int
+
+	// Recheck is for tests: of so many batches that pass one is also checked
+	// signature by signature with btcec. 0: none.
+	Recheck int
+
+	// Random is where the factors of batches come from. It must be
+	// unpredictable for others, and safe for concurrent use. nil:
+	// crypto/rand.
+	Random io.Reader
 }
 
 // Spend is a transaction, which is no coinbase, and the coins it spends:
