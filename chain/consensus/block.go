@@ -52,6 +52,7 @@ type Block struct {
 	Hash   chainhash.Hash
 	Txs    []*Tx
 
+	raw  []byte                 // nil unless DecodeBlock made the block
 	tree atomic.Pointer[merkle] // nil until it is asked for
 }
 
