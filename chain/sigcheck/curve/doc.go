@@ -70,6 +70,9 @@
 //
 // From: go test -run '^$' -bench 'Single|Batch' ./chain/sigcheck/curve
 //
+// The same batches over gnark-crypto's MultiExp take 2.7 times as long at
+// 1,024 signatures and 1.9 times at 4,096 (-bench AgainstGnark, by turns).
+//
 // Half of the time of a large batch goes into the two square roots that each
 // signature needs, for R and for its key.
 package curve

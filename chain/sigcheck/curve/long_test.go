@@ -11,7 +11,7 @@ import (
 )
 
 // TestLongDifferential compares field, group and scalar multiplications with
-// btcec: 10^8, 10^7 and 10^5 of them, or as many times more or less as
+// btcec and with gnark-crypto: 10^8, 10^7 and 10^5 of them, or as many times more or less as
 // $CHARTER_FUZZ_FIELD says; without it, a ten-thousandth.
 func TestLongDifferential(t *testing.T) {
 	factor, seed := 1e-4, uint64(1)
@@ -30,6 +30,9 @@ func TestLongDifferential(t *testing.T) {
 		{"field", 1e8, longField},
 		{"group", 1e7, longGroup},
 		{"scalar", 1e5, longScalar},
+		{"field by gnark-crypto", 1e8, longFieldGnark},
+		{"group by gnark-crypto", 1e7, longGroupGnark},
+		{"scalar by gnark-crypto", 1e5, longScalarGnark},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			n := int(part.count * factor)
@@ -160,25 +163,28 @@ func longScalar(t *testing.T, r *rand.Rand, n int) {
 	var m multi
 	for i := range (n + 1) / 2 { // two multiplications each
 		p, a, b := randomPoint(r), randomScalar(r), randomScalar(r)
-		var got affine
-		if i%2 == 0 {
-			j := v.sum(&a, &p, &b)
-			got = j.toAffine()
-		} else {
-			m.reset()
-			m.add(&generator, half{lo: a.w[0], hi: a.w[1]})
-			m.add(&v.base128, half{lo: a.w[2], hi: a.w[3]})
-			b1, b2 := b.split()
-			m.add(&p, b1)
-			image := p
-			image.x.mul(&image.x, &beta)
-			m.add(&image, b2)
-			j := m.sum()
-			got = j.toAffine()
-		}
+		got := sumBy(v, &m, i%2 == 0, &a, &p, &b)
 		want := plus(multiple(&a, &generator), multiple(&b, &p))
 		if !equalPoints(&got, &want) {
 			t.Fatalf("operation %d: %x G + %x %x: got %x, want %x", i, a.w, b.w, p, got, want)
 		}
 	}
+}
+
+// sumBy is a*G + b*P by the sum of single checks, or by that of batches.
+func sumBy(v *Verifier, m *multi, strauss bool, a *Scalar, p *affine, b *Scalar) affine {
+	if strauss {
+		j := v.sum(a, p, b)
+		return j.toAffine()
+	}
+	m.reset()
+	m.add(&generator, half{lo: a.w[0], hi: a.w[1]})
+	m.add(&v.base128, half{lo: a.w[2], hi: a.w[3]})
+	b1, b2 := b.split()
+	m.add(p, b1)
+	image := *p
+	image.x.mul(&image.x, &beta)
+	m.add(&image, b2)
+	j := m.sum()
+	return j.toAffine()
 }
