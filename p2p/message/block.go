@@ -65,21 +65,35 @@ func (m *Block) encode(w *writer) {
 }
 
 func decodeBlock(r *reader) Message {
-	payload := r.rest()
-	mem, err := measureBlock(payload)
+	if _, ok := measureBody(r); !ok {
+		return nil
+	}
+	return &Block{Block: decodeBody(r)}
+}
+
+// measureBody takes memory for the block that fills the rest of the payload.
+// It returns the number of its inputs after the coinbase's.
+func measureBody(r *reader) (inputs int, ok bool) {
+	if r.err != nil {
+		return 0, false
+	}
+	mem, inputs, err := measureBlock(r.b)
+	if err != nil {
+		r.fail("block", "%v", err)
+		return 0, false
+	}
+	return inputs, r.reserve(mem)
+}
+
+// decodeBody reads the block that fills the rest of the payload, after
+// measureBody.
+func decodeBody(r *reader) *wire.MsgBlock {
+	b, err := scan.DecodeBlock(r.rest(), &r.l.chain)
 	if err != nil {
 		r.fail("block", "%v", err)
 		return nil
 	}
-	if !r.reserve(mem) {
-		return nil
-	}
-	b, err := scan.DecodeBlock(payload, &r.l.chain)
-	if err != nil {
-		r.fail("block", "%v", err)
-		return nil
-	}
-	return &Block{Block: b}
+	return b
 }
 
 func encodeMsgTx(w *writer, tx *wire.MsgTx) {

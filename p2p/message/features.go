@@ -35,6 +35,9 @@ const (
 
 	// FeaturePresence: takes Presence and passes it on.
 	FeaturePresence Features = 1 << 7
+
+	// FeatureHints: takes HintedBlock, and InvHintedBlock in GetData.
+	FeatureHints Features = 1 << 8
 )
 
 // requiredFeatures are the bits that must be understood.

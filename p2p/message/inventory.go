@@ -14,6 +14,9 @@ const (
 	InvWTx          InvKind = 2 // transaction by wtxid
 	InvBlock        InvKind = 3 // block by header hash
 	InvCompactBlock InvKind = 4 // GetData only: block by header hash, as CompactBlock
+	InvHintedBlock  InvKind = 5 // GetData only: block by header hash, as HintedBlock or as Block
+
+	lastInv = InvHintedBlock
 )
 
 func (k InvKind) String() string {
@@ -26,6 +29,8 @@ func (k InvKind) String() string {
 		return "block"
 	case InvCompactBlock:
 		return "compact-block"
+	case InvHintedBlock:
+		return "hinted-block"
 	}
 	return "unknown"
 }
@@ -53,7 +58,7 @@ func (m *Inv) encode(w *writer)   { encodeItems(w, m.Items) }
 func decodeInv(r *reader) Message { return &Inv{decodeItems(r)} }
 
 // GetData asks for what Inv announced or a header named. Each item is
-// answered by Tx, Block or CompactBlock, or is listed in a NotFound. Encoded as Inv.
+// answered by Tx, Block, CompactBlock or HintedBlock, or is listed in a NotFound. Encoded as Inv.
 type GetData struct{ Items []InvItem }
 
 // Type returns TypeGetData.
@@ -75,7 +80,7 @@ func decodeNotFound(r *reader) Message { return &NotFound{decodeItems(r)} }
 func encodeItems(w *writer, items []InvItem) {
 	w.count("items", len(items), MaxInventory)
 	for _, it := range items {
-		if it.Kind < InvTx || it.Kind > InvCompactBlock {
+		if it.Kind < InvTx || it.Kind > lastInv {
 			w.fail("kind", "%d is not a kind", byte(it.Kind))
 		}
 		w.u8(byte(it.Kind))
@@ -91,7 +96,7 @@ func decodeItems(r *reader) []InvItem {
 	items := make([]InvItem, n)
 	for i := range items {
 		items[i] = InvItem{Kind: InvKind(r.u8("kind")), Hash: r.hash("hash")}
-		if k := items[i].Kind; k < InvTx || k > InvCompactBlock {
+		if k := items[i].Kind; k < InvTx || k > lastInv {
 			r.fail("kind", "%d is not a kind of this version", byte(k))
 		}
 	}

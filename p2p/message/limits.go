@@ -62,6 +62,7 @@ func NewLimits(c params.Limits) *Limits {
 		TypeGetChainFile: hash,
 		TypeChainFile:    64 + MaxChainFile,
 		TypePresence:     3 + MaxPresences*presenceEntrySize,
+		TypeHintedBlock:  5 + int64(l.maxHints()) + c.BlockSerialized,
 	}
 	return l
 }

@@ -57,13 +57,19 @@ func (w *walker) varint() uint64 {
 // and about how much memory its decoded form needs. It allocates nothing
 // and looks at lengths only: scan has the last word on what is between.
 func measureTx(b []byte) (size int, mem int64, err error) {
+	size, mem, _, err = measureInputs(b)
+	return size, mem, err
+}
+
+// measureInputs is measureTx with the number of inputs.
+func measureInputs(b []byte) (size int, mem int64, inputs uint64, err error) {
 	w := walker{b: b}
 	w.skip(4)
 	witness := w.err == nil && len(b) >= w.pos+2 && b[w.pos] == 0 && b[w.pos+1] == 1
 	if witness {
 		w.skip(2)
 	}
-	inputs := w.varint()
+	inputs = w.varint()
 	for i := uint64(0); i < inputs && w.err == nil; i++ {
 		w.skip(36)
 		w.skip(w.varint())
@@ -86,26 +92,29 @@ func measureTx(b []byte) (size int, mem int64, err error) {
 	}
 	w.skip(4)
 	if w.err != nil {
-		return 0, 0, w.err
+		return 0, 0, 0, w.err
 	}
 	// The loops ended without a fault, so every count is below len(b).
 	mem = memTx + int64(inputs)*memInput + int64(outputs)*memOutput + int64(items)*memWitness + int64(w.pos)
-	return w.pos, mem, nil
+	return w.pos, mem, inputs, nil
 }
 
 // measureBlock returns about how much memory the decoded form of a block
-// needs.
-func measureBlock(b []byte) (mem int64, err error) {
+// needs, and how many inputs its transactions have after the first.
+func measureBlock(b []byte) (mem int64, inputs int, err error) {
 	w := walker{b: b}
 	w.skip(80)
 	n := w.varint()
 	for i := uint64(0); i < n && w.err == nil; i++ {
-		size, m, err := measureTx(b[w.pos:])
+		size, m, ins, err := measureInputs(b[w.pos:])
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		w.skip(uint64(size))
 		mem += m
+		if i > 0 {
+			inputs += int(ins)
+		}
 	}
-	return mem, w.err
+	return mem, inputs, w.err
 }

@@ -116,7 +116,7 @@ func TestBounds(t *testing.T) {
 		{"locator", &GetHeaders{Locator: repeat(filled(1), MaxLocator)}, &GetHeaders{Locator: repeat(filled(1), MaxLocator+1)}},
 		{"headers", &Headers{Entries: repeat(entry, MaxHeaders)}, &Headers{Entries: repeat(entry, MaxHeaders+1)}},
 		{"inventory", &Inv{repeat(InvItem{InvTx, filled(1)}, MaxInventory)}, &Inv{repeat(InvItem{InvTx, filled(1)}, MaxInventory+1)}},
-		{"kind", &Inv{[]InvItem{{InvCompactBlock, filled(1)}}}, &Inv{[]InvItem{{InvCompactBlock + 1, filled(1)}}}},
+		{"kind", &Inv{[]InvItem{{lastInv, filled(1)}}}, &Inv{[]InvItem{{lastInv + 1, filled(1)}}}},
 		{"kind 0", &Inv{[]InvItem{{InvTx, filled(1)}}}, &Inv{[]InvItem{{0, filled(1)}}}},
 		{"hello addresses", &Hello{Version: 1, Addresses: repeat(NetAddr{1, "abcd", 1}, MaxHelloAddresses)},
 			&Hello{Version: 1, Addresses: repeat(NetAddr{1, "abcd", 1}, MaxHelloAddresses+1)}},
@@ -148,6 +148,12 @@ func TestBounds(t *testing.T) {
 		{"presence order", &Presence{ascending(2)}, &Presence{repeat(PresenceEntry{}, 2)}},
 		{"no presence", &Presence{ascending(1)}, &Presence{}},
 		{"tx missing", &Tx{Raw: serialized(sampleTx())}, &Tx{}},
+		{"hints missing", hinted(9, 0, 0), hinted(9)},
+		{"hints short", hinted(9, 0xff, 1), hinted(9, 0xff)},
+		{"hints long", hinted(8, 0xff), hinted(8, 0xff, 0)},
+		{"hint behind the last input", hinted(3, 7), hinted(3, 8)},
+		{"hints of no input", hinted(0), hinted(0, 0)},
+		{"hinted block missing", hinted(0), &HintedBlock{}},
 		{"block missing", &Block{Block: &wire.MsgBlock{}}, &Block{}},
 	}
 	l := testLimits()
@@ -177,6 +183,24 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hinted returns a block with that many inputs after the coinbase's.
+func hinted(inputs int, hints ...byte) *HintedBlock {
+	b := &wire.MsgBlock{Header: sampleHeader(), Transactions: []*wire.MsgTx{sampleTx()}}
+	for range inputs / 3 {
+		b.Transactions = append(b.Transactions, withInputs(3))
+	}
+	if rest := inputs % 3; rest > 0 {
+		b.Transactions = append(b.Transactions, withInputs(rest))
+	}
+	return &HintedBlock{Block: Block{Block: b}, Hints: hints}
+}
+
+func withInputs(n int) *wire.MsgTx {
+	tx := sampleTx()
+	tx.TxIn = repeat(tx.TxIn[0], n)
+	return tx
 }
 
 // ascending returns n entries of Presence in the order of their keys.
@@ -279,6 +303,7 @@ func TestRoom(t *testing.T) {
 	for _, m := range []Message{
 		&Tx{Tx: tx},
 		&Block{Block: &wire.MsgBlock{Transactions: []*wire.MsgTx{tx}}},
+		&HintedBlock{Block: Block{Block: &wire.MsgBlock{Transactions: []*wire.MsgTx{tx}}}},
 		&BlockTxns{Txs: []*wire.MsgTx{tx}},
 		&CompactBlock{Prefilled: []PrefilledTx{{0, tx}}},
 	} {

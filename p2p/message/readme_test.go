@@ -26,7 +26,7 @@ func TestSpecification(t *testing.T) {
 			t.Errorf("no row %q", row)
 		}
 	}
-	for bit, name := range []string{"chain", "recent", "tx-relay", "peers", "compact-blocks", "filters", "chain-file", "presence"} {
+	for bit, name := range []string{"chain", "recent", "tx-relay", "peers", "compact-blocks", "filters", "chain-file", "presence", "hints"} {
 		if row := fmt.Sprintf("\n| %d | %s |", bit, name); !strings.Contains(text, row) {
 			t.Errorf("no row %q", row)
 		}

@@ -100,6 +100,8 @@ func samples() map[string]Message {
 		"tx":            &Tx{Tx: sampleTx()},
 		"tx-witness":    &Tx{Tx: witness},
 		"block":         &Block{Block: block},
+		"hintedblock":   &HintedBlock{Block: Block{Block: block}, Hints: []byte{1}},
+		"getdata-hints": &GetData{Items: []InvItem{{InvHintedBlock, filled(11)}}},
 		"compactblock": &CompactBlock{Header: sampleHeader(), Nonce: 77, ShortIDs: []ShortID{1, 1<<48 - 1, 0x060504030201},
 			Prefilled: []PrefilledTx{{0, sampleTx()}, {3, witness}}},
 		"getblocktxns":  &GetBlockTxns{Block: filled(12), Indexes: []uint32{0, 1, 5, 300}},

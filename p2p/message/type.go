@@ -30,8 +30,9 @@ const (
 	TypeGetChainFile Type = 19
 	TypeChainFile    Type = 20
 	TypePresence     Type = 21
+	TypeHintedBlock  Type = 22
 
-	lastType = TypePresence
+	lastType = TypeHintedBlock
 )
 
 // Message is one of the message structs of this package, by pointer.
@@ -78,6 +79,7 @@ var codecs = [...]codec{
 	TypeGetChainFile: {"getchainfile", 0, decodeGetChainFile},
 	TypeChainFile:    {"chainfile", 0, decodeChainFile},
 	TypePresence:     {"presence", FeaturePresence, decodePresence},
+	TypeHintedBlock:  {"hintedblock", FeatureHints, decodeHintedBlock},
 }
 
 // String names t for logs and metric labels; unknown types are "unknown",
