@@ -97,6 +97,9 @@ func TestECDSAEdges(t *testing.T) {
 		if got := c.item.check(v); got != c.valid {
 			t.Errorf("%s: got %v", c.name, got)
 		}
+		if odd, ok := c.item.parity(t, v); ok && odd != c.item.odd {
+			t.Errorf("%s: parity %v", c.name, odd)
+		}
 		if got := c.item.byBtcec(); got != c.valid {
 			t.Errorf("%s: btcec says %v", c.name, got)
 		}

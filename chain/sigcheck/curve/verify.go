@@ -67,27 +67,45 @@ func (v *Verifier) Schnorr(msg, key [32]byte, sig [64]byte) bool {
 //
 // Source: SEC 1, section 4.1.4.
 func (v *Verifier) ECDSA(hash [32]byte, key *Point, r, s Scalar) bool {
+	_, ok := v.ecdsaPoint(&hash, key, &r, &s)
+	return ok
+}
+
+// ECDSAParity is ECDSA and tells of a valid signature whether the y of its
+// point R is odd, which is what [Batch.AddECDSA] needs to know.
+func (v *Verifier) ECDSAParity(hash [32]byte, key *Point, r, s Scalar) (odd, ok bool) {
+	sum, ok := v.ecdsaPoint(&hash, key, &r, &s)
+	if !ok {
+		return false, false
+	}
+	point := sum.toAffine()
+	return point.y.isOdd(), true
+}
+
+// ecdsaPoint computes the point that a signature's R has to be, and reports
+// whether it is.
+func (v *Verifier) ecdsaPoint(hash *[32]byte, key *Point, r, s *Scalar) (sum jacobian, ok bool) {
 	if r.IsZero() || s.IsZero() || key.p.isInfinity() {
-		return false
+		return sum, false
 	}
 	var w, u1, u2 Scalar
-	w.inv(&s)
-	u1 = reduceScalar(&hash)
+	w.inv(s)
+	u1 = reduceScalar(hash)
 	u1.mul(&u1, &w)
-	u2.mul(&r, &w)
-	sum := v.sum(&u1, &key.p, &u2)
+	u2.mul(r, &w)
+	sum = v.sum(&u1, &key.p, &u2)
 	if sum.isInfinity() {
-		return false
+		return sum, false
 	}
 	// r is the x coordinate modulo the order, which is less than p: the
 	// coordinate is r, or r and the order where that is still below p.
 	x := fe(r.w)
 	if sum.hasX(&x) {
-		return true
+		return sum, true
 	}
 	if !x.belowPMinusN() {
-		return false
+		return sum, false
 	}
 	x.add(&x, &feOrder)
-	return sum.hasX(&x)
+	return sum, sum.hasX(&x)
 }

@@ -189,6 +189,19 @@ func (c *ecdsaItem) check(v *Verifier) bool {
 	return ok && v.ECDSA(c.hash, &key, c.r, c.s)
 }
 
+// parity checks with ECDSAParity, which has to agree with check.
+func (c *ecdsaItem) parity(t *testing.T, v *Verifier) (odd, ok bool) {
+	t.Helper()
+	key, ok := ParsePoint(c.key)
+	if ok {
+		odd, ok = v.ECDSAParity(c.hash, &key, c.r, c.s)
+	}
+	if ok != c.check(v) {
+		t.Errorf("ECDSAParity says %v, ECDSA %v: %+v", ok, !ok, c)
+	}
+	return odd, ok
+}
+
 func TestSchnorrAgainstBtcec(t *testing.T) {
 	v, r := testVerifier(), seeded(30)
 	for i := range 120 {
@@ -223,6 +236,9 @@ func TestECDSAAgainstBtcec(t *testing.T) {
 		if !c.check(v) || !c.byBtcec() {
 			t.Fatalf("signature %d refused: %+v", i, c)
 		}
+		if odd, _ := c.parity(t, v); odd != c.odd {
+			t.Fatalf("signature %d: parity %v", i, odd)
+		}
 		one := Scalar{[4]uint64{1}}
 		switch i % 4 {
 		case 0:
@@ -234,7 +250,7 @@ func TestECDSAAgainstBtcec(t *testing.T) {
 		case 3:
 			c.s.add(&c.s, &one)
 		}
-		if got := c.check(v); got || c.byBtcec() {
+		if _, got := c.parity(t, v); got || c.byBtcec() {
 			t.Fatalf("signature %d accepted: %+v", i, c)
 		}
 	}
