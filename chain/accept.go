@@ -141,6 +141,9 @@ func (c *Chain) AcceptBlock(ctx context.Context, b *consensus.Block) (Result, er
 		defer c.showConflict()
 	}
 	result, err := c.acceptBlock(ctx, b)
+	if err != nil {
+		c.lookahead.drop(b.Hash)
+	}
 	if err != nil || result == ResultOrphan {
 		return result, err
 	}

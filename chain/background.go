@@ -271,7 +271,7 @@ func (c *Chain) checkNext(ctx context.Context, s *snapState) error {
 	}
 	var found checked
 	if err == nil {
-		found, err = c.judgeBelow(ctx, s, view, b, n, !valid)
+		found, err = c.judgeBelow(ctx, s, view, b, n, valid)
 	}
 	if rule := consensus.AsRule(err); rule != nil {
 		if rule.Mutated {
@@ -314,7 +314,7 @@ type checked struct {
 }
 
 // judgeBelow connects b, the block n, in view, and judges who sealed it.
-func (c *Chain) judgeBelow(ctx context.Context, s *snapState, view *utxo.View, b *consensus.Block, n *node, scripts bool) (found checked, err error) {
+func (c *Chain) judgeBelow(ctx context.Context, s *snapState, view *utxo.View, b *consensus.Block, n *node, known bool) (found checked, err error) {
 	var parent *permission.State
 	if s.perm != nil {
 		parent = s.perm.tip
@@ -322,8 +322,10 @@ func (c *Chain) judgeBelow(ctx context.Context, s *snapState, view *utxo.View, b
 	if found.member, err = c.decideBelow(s, b, n); err != nil {
 		return found, err
 	}
-	found.spent, found.after, err = c.judgeOn(ctx, view, b, n, parent, scripts)
-	return found, err
+	if found.spent, found.after, err = c.judgeOn(ctx, view, b, n, parent, known); err != nil || known {
+		return found, err
+	}
+	return found, c.checkScripts(ctx, b, n, found.spent)
 }
 
 // bodyBelow reads a block below the snapshot; valid: it was connected before.
@@ -356,7 +358,7 @@ func (c *Chain) keepChecked(s *snapState, n *node, found checked) error {
 	if err := c.failure.get(); err != nil {
 		return err
 	}
-	if err := c.keepUndo(n, found.spent); err != nil {
+	if err := c.keepUndo(n, utxo.EncodeUndo(found.spent)); err != nil {
 		return err
 	}
 	c.mu.Lock()

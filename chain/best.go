@@ -7,6 +7,7 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/store"
+	"github.com/charterchain/charter/chain/utxo"
 )
 
 // activateBest makes the best candidate the tip, block by block: first back
@@ -163,7 +164,8 @@ func (c *Chain) putAside(n *node) {
 	}
 }
 
-// connectTip makes n, a child of the tip, the tip.
+// connectTip makes n, a child of the tip, the tip. Nothing changes before it
+// has passed all rules.
 func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block) error {
 	began := c.cfg.Now()
 	b := fresh
@@ -176,11 +178,20 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	if err := c.decideOn(n, b, c.stateAfter(n.parent)); err != nil {
 		return err
 	}
-	view, spent, after, err := c.connectView(ctx, b, n, n.status&statusValid == 0)
+	known := n.status&statusValid != 0 // written under change, which we hold
+	view, spent, after, err := c.connectView(ctx, b, n, known)
 	if err != nil {
 		return err
 	}
-	if err := c.keepUndo(n, spent); err != nil {
+	var scripts *scriptCheck
+	if !known {
+		scripts = c.beginScripts(b, n, spent)
+	}
+	undo := utxo.EncodeUndo(spent) // while scripts are checked
+	if err := scripts.wait(ctx); err != nil {
+		return err
+	}
+	if err := c.keepUndo(n, undo); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -191,6 +202,7 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block)
 	delete(c.candidates, n)
 	c.enterLocked(n, after)
 	c.mu.Unlock()
+	c.lookahead.connected(n.hash)
 	c.cfg.Metrics.connected(n, c.cfg.Now().Sub(began), c.cache)
 	c.emit(Event{Kind: Connected, Block: b, Info: c.info(n), Spent: spent, Permissions: after.changed(n.height)})
 	c.decideChildren(n, after.state)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/store"
-	"github.com/charterchain/charter/chain/utxo"
 )
 
 const (
@@ -125,19 +124,19 @@ func (c *Chain) checkStored(b *consensus.Block, n *node) error {
 	return consensus.CheckBlockContext(b, n.parent, c.p)
 }
 
-// keepUndo makes sure that the undo record of n, whose inputs spend these
-// coins, is on disk: the one that is there, if it says the same, or a new one.
-func (c *Chain) keepUndo(n *node, spent [][]consensus.Coin) error {
+// keepUndo makes sure that the undo record of n is on disk: the one that is
+// there, if it says the same, or a new one.
+func (c *Chain) keepUndo(n *node, undo []byte) error {
 	if n.status&statusUndo != 0 { // written under change, which we hold
 		raw, err := c.store.ReadUndo(n.undo, n.hash, n.parent.hash)
 		var damage *store.DamageError
 		switch {
-		case err == nil && bytes.Equal(raw, utxo.EncodeUndo(spent)):
+		case err == nil && bytes.Equal(raw, undo):
 			return nil
 		case err != nil && !errors.As(err, &damage):
 			return c.fatal("read undo data", err)
 		}
 		c.log.Warn("undo data is damaged and written again", "hash", n.hash, "height", n.height, "err", err)
 	}
-	return c.storeUndo(n, spent)
+	return c.storeUndo(n, undo)
 }

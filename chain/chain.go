@@ -106,8 +106,11 @@ type Chain struct {
 	pruneNow chan struct{} // holds a value when the size on disk may be over the target
 	bgKick   chan struct{} // holds a value when the check below a snapshot may go on
 	failure  failure
-	faults   faults // of blocks in the index
-	strange  faults // of others, which are cheaper to make
+
+	lookahead *lookahead
+
+	faults  faults // of blocks in the index
+	strange faults // of others, which are cheaper to make
 
 	otherHistory atomic.Bool // a branch without the anchor was offered
 }
@@ -142,6 +145,7 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		undecided:    make(map[[32]byte]int),
 		maxUndecided: MaxUndecided,
 		trialBytes:   trialBytes,
+		lookahead:    newLookahead(cfg.CacheBytes),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -200,6 +204,7 @@ func (c *Chain) run(ctx context.Context) error {
 
 // Close flushes what was accepted. The chain must not be used afterwards.
 func (c *Chain) Close() error {
+	c.lookahead.close()
 	err := errors.Join(c.closeBackground(), c.Flush(context.Background()))
 	c.flush.running.Wait()
 	return err

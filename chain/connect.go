@@ -10,17 +10,16 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/permission"
-	"github.com/charterchain/charter/chain/sigcheck"
 	"github.com/charterchain/charter/chain/utxo"
 )
 
-// connectView checks all rules that need coins for b on top of n.parent,
-// which must be the tip, and returns the coin set with b connected as a view
-// that is not applied yet, the coins it spends, and the permissions after it.
-// scripts says whether the scripts are to be run; they need not be for a block that was valid before.
-func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, scripts bool) (*utxo.View, [][]consensus.Coin, permissionsAfter, error) {
+// connectView checks all rules that need coins, but for the scripts, for b on
+// top of n.parent, which must be the tip, and returns the coin set with b
+// connected as a view that is not applied yet, the coins it spends, and the
+// permissions after it. known: b was valid before.
+func (c *Chain) connectView(ctx context.Context, b *consensus.Block, n *node, known bool) (*utxo.View, [][]consensus.Coin, permissionsAfter, error) {
 	view := utxo.NewView(c.cache)
-	spent, after, err := c.judgeOn(ctx, view, b, n, c.stateAfter(n.parent), scripts)
+	spent, after, err := c.judgeOn(ctx, view, b, n, c.stateAfter(n.parent), known)
 	var unread *coinError
 	if errors.As(err, &unread) {
 		return nil, nil, after, c.fatal("connect", err)
@@ -38,10 +37,13 @@ func (e *coinError) Error() string { return e.doing + ": " + e.err.Error() }
 func (e *coinError) Unwrap() error { return e.err }
 
 // judgeOn connects b in view, which must show the coins as of n.parent, by the
-// permissions as of there. It returns the coins that b spends and the
-// permissions after it. After an error, which is a *coinError where the coins
-// could not be read, the view is of no use.
-func (c *Chain) judgeOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, perm *permission.State, scripts bool) ([][]consensus.Coin, permissionsAfter, error) {
+// permissions as of there; known: b was valid before. It returns the coins that
+// b spends and the permissions after it. After an error, which is a *coinError
+// where the coins could not be read, the view is of no use.
+//
+// Scripts are for the caller to check (checkScripts), unless b is known: they
+// come after all other rules.
+func (c *Chain) judgeOn(ctx context.Context, view *utxo.View, b *consensus.Block, n *node, perm *permission.State, known bool) ([][]consensus.Coin, permissionsAfter, error) {
 	var after permissionsAfter
 	if err := c.checkNoOverwrite(view, b); err != nil {
 		return nil, after, err
@@ -54,14 +56,8 @@ func (c *Chain) judgeOn(ctx context.Context, view *utxo.View, b *consensus.Block
 	if err := consensus.CheckCoinbaseAmount(b.Txs[0], n.height, fees, c.p); err != nil {
 		return nil, after, err
 	}
-	if after, err = c.judge(ctx, b, n, perm, spent, !scripts); err != nil || !scripts {
-		return spent, after, err
-	}
-	spends := make([]sigcheck.Spend, len(spent))
-	for i, coins := range spent {
-		spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
-	}
-	return spent, after, c.cfg.Checker.CheckBlock(ctx, spends, flags)
+	after, err = c.judge(ctx, b, n, perm, spent, known)
+	return spent, after, err
 }
 
 // checkNoOverwrite refuses transactions that would take the place of one
@@ -130,8 +126,8 @@ func (c *Chain) disconnectView(b *consensus.Block, n *node, spent [][]consensus.
 }
 
 // storeUndo appends the undo record of n.
-func (c *Chain) storeUndo(n *node, spent [][]consensus.Coin) error {
-	loc, err := c.store.AppendUndo(n.hash, n.parent.hash, utxo.EncodeUndo(spent))
+func (c *Chain) storeUndo(n *node, undo []byte) error {
+	loc, err := c.store.AppendUndo(n.hash, n.parent.hash, undo)
 	if err != nil {
 		return c.fatal(fmt.Sprintf("store undo data of block %v", n.hash), err)
 	}
@@ -199,6 +195,9 @@ func (c *Chain) CheckProposal(ctx context.Context, b *consensus.Block) error {
 	if err := c.proposeSeal(b, n); err != nil {
 		return err
 	}
-	_, _, _, err := c.connectView(ctx, b, n, true)
-	return err
+	_, spent, _, err := c.connectView(ctx, b, n, false)
+	if err != nil {
+		return err
+	}
+	return c.checkScripts(ctx, b, n, spent)
 }

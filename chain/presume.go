@@ -197,10 +197,14 @@ func (t *trial) disconnect(ctx context.Context) error {
 func (t *trial) connect(ctx context.Context, n *node, b *consensus.Block) (permissionsAfter, error) {
 	c := t.c
 	t.with = n
-	spent, after, err := c.judgeOn(ctx, t.view, b, n, c.presumedAfter(n.parent), n.status&statusValid == 0)
+	known := n.status&statusValid != 0
+	spent, after, err := c.judgeOn(ctx, t.view, b, n, c.presumedAfter(n.parent), known)
 	var unread *coinError
 	if errors.As(err, &unread) {
 		return permissionsAfter{}, c.fatal("connect for a trial", err)
+	}
+	if err == nil && !known {
+		err = c.checkScripts(ctx, b, n, spent)
 	}
 	if err == nil {
 		err = t.room(b, spent)

@@ -259,7 +259,10 @@ func (v *verifier) reconnect(ctx context.Context, n *node) error {
 		return err
 	}
 	view := utxo.NewView(v.coins)
-	spent, after, err := v.c.judgeOn(ctx, view, b, n, v.perm.state(), true)
+	spent, after, err := v.c.judgeOn(ctx, view, b, n, v.perm.state(), false)
+	if err == nil {
+		err = v.c.checkScripts(ctx, b, n, spent)
+	}
 	if err != nil {
 		return err
 	}

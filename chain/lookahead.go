@@ -1,0 +1,328 @@
+package chain
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/sigcheck"
+)
+
+// Blocks that will be connected soon are looked at ahead: the rules that need
+// no coins, the coins that they spend, and the scripts, which are queued at the
+// Checker. Connecting goes on one block after the other by all its rules, and
+// then waits for what was queued.
+//
+// That is sound because a coin's amount and script are committed to by the
+// transaction id in its outpoint, so whether the scripts of a transaction pass
+// depends on the transaction and on the flags, never on the state of the chain:
+// it does not matter in which block, and on which branch, an output was found.
+// (Two transactions with one id, as the coinbases that BIP30 excepts, have the
+// same outputs.) Connecting compares all the same, which costs next to nothing.
+// Whether a coin exists, is mature and unlocked is only judged then.
+//
+// What was found ahead can only say that all scripts of a block pass. If it says
+// anything else, or there is nothing, connecting has them checked: so the
+// outcome, and which failure is named, is the same with it and without.
+
+// The window of blocks that are looked at ahead, in bytes of memory.
+const (
+	aheadShare = 3        // this part of Config.CacheBytes,
+	aheadLeast = 16 << 20 // but not less
+	aheadMost  = 96 << 20 // and not more
+
+	// aheadPerBlock is counted for each block at least, so that there are not
+	// too many.
+	aheadPerBlock = 256 << 10
+
+	// aheadStale is after how many other blocks one that was not connected
+	// makes way for others.
+	aheadStale = 64
+)
+
+// lookahead holds the blocks that are looked at ahead. Its lock may be held
+// while Chain.mu is taken, not the other way round.
+type lookahead struct {
+	limit int64 // bytes
+	seed  maphash.Seed
+
+	mu       sync.Mutex
+	blocks   map[chainhash.Hash]*expected
+	bytes    int64
+	connects int64 // blocks that were connected
+}
+
+// expected is a block in the window. Fields above the line do not change; those
+// below are guarded by lookahead.mu, apart from what is said of them.
+type expected struct {
+	block   *consensus.Block
+	hints   sigcheck.Hints
+	index   *txIndex
+	cost    int64 // bytes of memory, about
+	scripts bool  // are to be checked: the block was not valid before
+
+	height  int32 // known once it is claimed
+	since   int64 // lookahead.connects when it came
+	claimed bool  // somebody looks for its coins, or has
+	dropped bool
+	done    chan struct{} // closed when that has ended; what follows does not change then
+	flags   txscript.ScriptFlags
+	spends  []sigcheck.Spend
+	pending *sigcheck.Pending // nil: not all coins were found
+}
+
+func newLookahead(cacheBytes int64) *lookahead {
+	return &lookahead{
+		limit:  min(max(cacheBytes/aheadShare, aheadLeast), aheadMost),
+		seed:   maphash.MakeSeed(),
+		blocks: make(map[chainhash.Hash]*expected),
+	}
+}
+
+// Ahead says that b is expected to be connected soon, and has its coins looked
+// up and its scripts checked beside what goes on. It is a matter of speed only:
+// no verdict depends on it. It takes part in the work, never waits for the
+// chain, and may be called from any goroutine and in any order: a block waits
+// for its parent. hints are those of b's signatures, nil if none are known.
+//
+// It returns false if there is no room for b among the blocks that are looked
+// at ahead: the caller may try again when one of them was connected.
+func (c *Chain) Ahead(b *consensus.Block, hints sigcheck.Hints) bool {
+	return c.expect(b, hints, true)
+}
+
+// expect is Ahead. Without scripts only the coins are looked up, which then
+// are in memory when b is connected.
+func (c *Chain) expect(b *consensus.Block, hints sigcheck.Hints, scripts bool) bool {
+	l := c.lookahead
+	if !l.has(b.Hash) {
+		if consensus.CheckHeader(&b.Header, c.p) != nil || consensus.CheckBlock(b, c.p) != nil {
+			return true // AcceptBlock will say so
+		}
+		e := &expected{
+			block: b, hints: hints, scripts: scripts, index: newTxIndex(l.seed, b.Txs),
+			cost: memoryOf(b), height: -1, done: make(chan struct{}),
+		}
+		if !l.add(e, c) {
+			return false
+		}
+	}
+	for e := l.claim(c); e != nil; e = l.claim(c) {
+		c.findCoins(e)
+	}
+	return true
+}
+
+// memoryOf is about what b takes of memory, with all that is kept of it in the
+// window.
+func memoryOf(b *consensus.Block) int64 {
+	n := int64(b.Size())
+	for _, tx := range b.Txs {
+		n += 300 + 250*int64(len(tx.Msg.TxIn)) + 40*int64(len(tx.Msg.TxOut))
+	}
+	return max(n, aheadPerBlock)
+}
+
+func (l *lookahead) has(hash chainhash.Hash) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.blocks[hash] != nil
+}
+
+// add makes e part of the window, if there is room.
+func (l *lookahead) add(e *expected, c *Chain) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.blocks[e.block.Hash] != nil {
+		return true // came twice
+	}
+	if l.bytes+e.cost > l.limit {
+		l.makeRoomLocked(c)
+	}
+	if l.bytes+e.cost > l.limit && len(l.blocks) > 0 {
+		return false
+	}
+	e.since = l.connects
+	l.blocks[e.block.Hash] = e
+	l.bytes += e.cost
+	return true
+}
+
+// makeRoomLocked drops what will not be connected soon: blocks of which the
+// chain knows the outcome, and those that waited for long.
+func (l *lookahead) makeRoomLocked(c *Chain) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for hash, e := range l.blocks {
+		n := c.index[hash]
+		if l.connects-e.since > aheadStale || n != nil && (n.failed() || c.onBest(n) || n.height <= c.tip().height) {
+			l.removeLocked(e)
+		}
+	}
+}
+
+// claim returns a block of the window whose turn it is to have its coins looked
+// up, nil if there is none: its parent is in the window too, or stored. The
+// lowest comes first.
+func (l *lookahead) claim(c *Chain) *expected {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var first *expected
+	c.mu.RLock()
+	for _, e := range l.blocks {
+		if e.claimed {
+			continue
+		}
+		if height := l.heightLocked(c, e); height >= 0 && (first == nil || height < first.height) {
+			e.height = height
+			first = e
+		}
+	}
+	c.mu.RUnlock()
+	if first != nil {
+		first.claimed = true
+	}
+	return first
+}
+
+// heightLocked returns the height of e, -1 if its parent's body has not come.
+// Chain.mu held too.
+func (l *lookahead) heightLocked(c *Chain, e *expected) int32 {
+	prev := e.block.Header.PrevBlock
+	if parent := l.blocks[prev]; parent != nil {
+		if parent.claimed {
+			return parent.height + 1
+		}
+		return -1
+	}
+	if n := c.index[prev]; n != nil && (n.status&statusData != 0 || c.onBest(n)) {
+		return n.height + 1
+	}
+	return -1
+}
+
+// window returns the blocks that are in it, e first.
+func (l *lookahead) window(e *expected) []*txIndex {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]*txIndex, 1, len(l.blocks)+1)
+	list[0] = e.index
+	for _, other := range l.blocks {
+		if other != e {
+			list = append(list, other.index)
+		}
+	}
+	return list
+}
+
+// findCoins finds the coins of e, and queues its scripts if all are there. Blocks
+// leave the window only after their coins can be seen in the cache, so those
+// have to be looked for in this order.
+func (c *Chain) findCoins(e *expected) {
+	defer close(e.done)
+	window := c.lookahead.window(e)
+	e.flags = consensus.ScriptFlags(e.height, e.block.Hash, c.p)
+	wanted := newWantedCoins(e.block)
+	wanted.fromBlocks(c.lookahead.seed, window)
+	if !wanted.fromCache(c.cache) || !e.scripts {
+		return
+	}
+	e.spends = wanted.spends(e.block)
+	pending := c.cfg.Checker.Begin(e.spends, e.flags, e.hints)
+	if !c.lookahead.keep(e, pending) {
+		pending.Abandon()
+	}
+}
+
+// keep notes what was begun for e; false: e is not in the window any more.
+func (l *lookahead) keep(e *expected, pending *sigcheck.Pending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.dropped {
+		return false
+	}
+	e.pending = pending
+	return true
+}
+
+// begun returns the check of the scripts of b that was begun ahead with flags
+// and these spends, nil if there is none. It waits for a search for its coins
+// that is under way.
+func (l *lookahead) begun(b *consensus.Block, flags txscript.ScriptFlags, spends []sigcheck.Spend) *sigcheck.Pending {
+	l.mu.Lock()
+	e := l.blocks[b.Hash]
+	if e != nil && !e.claimed {
+		e.claimed = true // too late: the caller looks itself
+		close(e.done)
+	}
+	l.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	<-e.done
+	if e.pending == nil || e.flags != flags || !sameSpends(e.spends, spends) {
+		return nil
+	}
+	return e.pending
+}
+
+// sameSpends reports whether a and b are the same transactions with the same
+// coins, as far as scripts see them.
+func sameSpends(a, b []sigcheck.Spend) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Tx.WTxID != b[i].Tx.WTxID || len(a[i].Coins) != len(b[i].Coins) {
+			return false
+		}
+		for j := range a[i].Coins {
+			x, y := &a[i].Coins[j], &b[i].Coins[j]
+			if x.Amount != y.Amount || string(x.Script) != string(y.Script) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// drop takes blocks out of the window: they were refused, or are not expected
+// any more. What is queued of them is given up.
+func (l *lookahead) drop(hashes ...chainhash.Hash) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, hash := range hashes {
+		if e := l.blocks[hash]; e != nil {
+			l.removeLocked(e)
+		}
+	}
+}
+
+// connected takes a block out of the window that is on the best branch now.
+func (l *lookahead) connected(hash chainhash.Hash) {
+	l.drop(hash)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.connects++
+}
+
+// close empties the window.
+func (l *lookahead) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.blocks {
+		l.removeLocked(e)
+	}
+}
+
+func (l *lookahead) removeLocked(e *expected) {
+	delete(l.blocks, e.block.Hash)
+	l.bytes -= e.cost
+	e.dropped = true
+	if e.pending != nil {
+		e.pending.Abandon() // does nothing where all is checked
+	}
+}

@@ -1,0 +1,57 @@
+package chain
+
+import (
+	"context"
+
+	"github.com/btcsuite/btcd/txscript/v2"
+
+	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/sigcheck"
+)
+
+// scriptCheck is the check of the scripts of a block, under way. nil: there is
+// nothing to check.
+type scriptCheck struct {
+	checker *sigcheck.Checker
+	spends  []sigcheck.Spend
+	flags   txscript.ScriptFlags
+	pending *sigcheck.Pending
+	ahead   bool // pending was begun before the coins of the block were judged
+}
+
+// beginScripts queues the scripts of b, the block n, which spends these coins,
+// or finds that this was done ahead. Other rules come first: what it says
+// counts for a block only that breaks none of them.
+func (c *Chain) beginScripts(b *consensus.Block, n *node, spent [][]consensus.Coin) *scriptCheck {
+	spends := make([]sigcheck.Spend, len(spent))
+	for i, coins := range spent {
+		spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
+	}
+	s := &scriptCheck{checker: c.cfg.Checker, spends: spends, flags: consensus.ScriptFlags(n.height, b.Hash, c.p)}
+	if s.pending = c.lookahead.begun(b, s.flags, spends); s.pending != nil {
+		s.ahead = true
+	} else {
+		s.pending = s.checker.Begin(spends, s.flags, nil)
+	}
+	return s
+}
+
+// wait returns the outcome, and takes part in the work until it is there. What
+// was begun ahead has a say only if all scripts pass, so that the outcome never
+// depends on it.
+func (s *scriptCheck) wait(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	err := s.pending.Wait(ctx)
+	if err != nil && s.ahead && ctx.Err() == nil {
+		s.pending, s.ahead = s.checker.Begin(s.spends, s.flags, nil), false
+		err = s.pending.Wait(ctx)
+	}
+	return err
+}
+
+// checkScripts runs the scripts of b, the block n, which spends these coins.
+func (c *Chain) checkScripts(ctx context.Context, b *consensus.Block, n *node, spent [][]consensus.Coin) error {
+	return c.beginScripts(b, n, spent).wait(ctx)
+}
