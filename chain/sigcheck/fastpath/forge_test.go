@@ -292,3 +292,5 @@ func (m made) interpret(flags txscript.ScriptFlags) error {
 	}
 	return vm.Execute()
 }
+
+func (m made) in() *wire.TxIn { return m.msg.TxIn[m.at] }
