@@ -52,8 +52,12 @@ type Block struct {
 	Hash   chainhash.Hash
 	Txs    []*Tx
 
-	raw  []byte                 // nil unless DecodeBlock made the block
-	tree atomic.Pointer[merkle] // nil until it is asked for
+	raw []byte // nil unless DecodeBlock made the block
+
+	// What was found out about the block, nil until then.
+	tree   atomic.Pointer[merkle]
+	wroot  atomic.Pointer[chainhash.Hash]
+	passed atomic.Pointer[passed]
 }
 
 // NewBlock derives the hashes and sizes of msg, which the caller must not

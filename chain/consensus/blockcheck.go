@@ -3,6 +3,7 @@ package consensus
 import (
 	"bytes"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -13,10 +14,44 @@ import (
 // as an inner node of the merkle tree.
 const merkleNodeSize = 64
 
+// passed says under which rules a block passed CheckBlock. It holds the
+// limits by value, and the root that the header then had, so that whoever
+// changes the ones or the other against the rules profits nothing.
+type passed struct {
+	params *params.Params
+	limits params.Limits
+	root   chainhash.Hash
+}
+
 // CheckBlock checks the body of a block by itself: that it is the one its
 // header commits to, its size, its coinbase, and each transaction. It looks
 // neither at proof of work (CheckHeader) nor at witnesses.
+//
+// A block remembers under which params it last passed, so that asking again
+// costs nothing: Prepare may ask on another core before the block's turn. It
+// remembers no error.
 func CheckBlock(b *Block, p *params.Params) error {
+	now := passed{params: p, limits: p.Limits, root: b.Header.MerkleRoot}
+	if before := b.passed.Load(); before != nil && *before == now {
+		return nil
+	}
+	if err := checkBlock(b, p); err != nil {
+		return err
+	}
+	b.passed.Store(&now)
+	return nil
+}
+
+// Prepare does ahead what CheckBlock and CheckBlockContext would take time
+// for and remember: checks of the body by itself and both merkle trees. It
+// says nothing about the block, and changes nothing that they find.
+func Prepare(b *Block, p *params.Params) {
+	if CheckBlock(b, p) == nil && FindWitnessCommitment(b.Txs[0].Msg) >= 0 {
+		b.witnessRoot()
+	}
+}
+
+func checkBlock(b *Block, p *params.Params) error {
 	tree := b.merkle()
 	if tree.root != b.Header.MerkleRoot {
 		return mutated(RuleMerkleRoot, "transactions give %v, the header has %v", tree.root, b.Header.MerkleRoot)

@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"math/bits"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
@@ -24,29 +26,54 @@ func MerkleRoot(ids []chainhash.Hash) chainhash.Hash { return merkleOf(ids).root
 // merkle root, the lowest first. ids is not changed.
 func FirstBranch(ids []chainhash.Hash) []chainhash.Hash { return merkleOf(ids).branch }
 
-func merkleOf(ids []chainhash.Hash) (m merkle) {
-	if len(ids) == 0 {
+func merkleOf(ids []chainhash.Hash) merkle {
+	return merkleTree(len(ids), func(i int) *chainhash.Hash { return &ids[i] })
+}
+
+// merkleTree computes the tree over n leaves, which it reads where they are.
+// Apart from the branch it takes one piece of memory, for the nodes above the
+// leaves; each level is computed over the one below, in place.
+func merkleTree(n int, leaf func(i int) *chainhash.Hash) (m merkle) {
+	switch n {
+	case 0:
+		return m
+	case 1:
+		m.root = *leaf(0)
 		return m
 	}
-	level := make([]chainhash.Hash, len(ids), len(ids)+1)
-	copy(level, ids)
-	var pair [2 * chainhash.HashSize]byte
-	for n := len(level); n > 1; n = (n + 1) / 2 {
-		m.branch = append(m.branch, level[1])
-		for i := 0; i+1 < n; i += 2 {
-			if level[i] == level[i+1] {
-				m.repeated = true
-			}
+	m.branch = append(make([]chainhash.Hash, 0, bits.Len(uint(n-1))), *leaf(1))
+	nodes := make([]chainhash.Hash, (n+1)/2)
+	for i := range nodes {
+		left := leaf(2 * i)
+		right := left
+		if 2*i+1 < n {
+			right = leaf(2*i + 1)
+			m.repeated = m.repeated || *left == *right
 		}
+		nodes[i] = hashPair(left, right)
+	}
+	for n := len(nodes); n > 1; n = (n + 1) / 2 {
+		m.branch = append(m.branch, nodes[1])
 		for i := 0; i < n; i += 2 {
-			right := min(i+1, n-1)
-			copy(pair[:chainhash.HashSize], level[i][:])
-			copy(pair[chainhash.HashSize:], level[right][:])
-			level[i/2] = chainhash.DoubleHashH(pair[:])
+			left := &nodes[i]
+			right := left
+			if i+1 < n {
+				right = &nodes[i+1]
+				m.repeated = m.repeated || *left == *right
+			}
+			nodes[i/2] = hashPair(left, right)
 		}
 	}
-	m.root = level[0]
+	m.root = nodes[0]
 	return m
+}
+
+// hashPair is the node above left and right.
+func hashPair(left, right *chainhash.Hash) chainhash.Hash {
+	var pair [2 * chainhash.HashSize]byte
+	copy(pair[:chainhash.HashSize], left[:])
+	copy(pair[chainhash.HashSize:], right[:])
+	return chainhash.DoubleHashH(pair[:])
 }
 
 // merkle computes the tree of the block's transactions, the first time.
@@ -54,9 +81,32 @@ func (b *Block) merkle() *merkle {
 	if m := b.tree.Load(); m != nil {
 		return m
 	}
-	m := merkleOf(TxIDs(b.Txs))
+	m := merkleTree(len(b.Txs), func(i int) *chainhash.Hash { return &b.Txs[i].TxID })
 	b.tree.Store(&m)
 	return &m
+}
+
+// witnessRoot computes the root of the tree of wtxids (BIP141), the first
+// time.
+func (b *Block) witnessRoot() chainhash.Hash {
+	if root := b.wroot.Load(); root != nil {
+		return *root
+	}
+	root := witnessRoot(b.Txs)
+	b.wroot.Store(&root)
+	return root
+}
+
+// witnessRoot is the root of the tree of the wtxids of txs, all zeros in the
+// place of the first one's.
+func witnessRoot(txs []*Tx) chainhash.Hash {
+	var first chainhash.Hash
+	return merkleTree(len(txs), func(i int) *chainhash.Hash {
+		if i == 0 {
+			return &first
+		}
+		return &txs[i].WTxID
+	}).root
 }
 
 // CoinbaseBranch is FirstBranch of the transactions; do not modify it.

@@ -53,10 +53,12 @@ func legacySigOps(tx *Tx) int64 {
 // makes an OP_CHECKMULTISIG that follows a small number count as that many.
 func countSigOps(script []byte, accurate bool) int64 {
 	var n int64
-	last := -1
-	tokens := txscript.MakeScriptTokenizer(0, script)
-	for tokens.Next() {
-		op := int(tokens.Opcode())
+	var last byte = txscript.OP_INVALIDOPCODE
+	for len(script) > 0 {
+		op, _, rest, ok := nextOp(script)
+		if !ok {
+			return n
+		}
 		switch op {
 		case txscript.OP_CHECKSIG, txscript.OP_CHECKSIGVERIFY:
 			n++
@@ -67,7 +69,7 @@ func countSigOps(script []byte, accurate bool) int64 {
 				n += multiSigMax
 			}
 		}
-		last = op
+		last, script = op, rest
 	}
 	return n
 }
@@ -77,17 +79,46 @@ func countSigOps(script []byte, accurate bool) int64 {
 // where it does not parse.
 func lastPush(script []byte) []byte {
 	var data []byte
-	tokens := txscript.MakeScriptTokenizer(0, script)
-	for tokens.Next() {
-		if tokens.Opcode() > txscript.OP_16 {
+	for len(script) > 0 {
+		op, pushed, rest, ok := nextOp(script)
+		if !ok || op > txscript.OP_16 {
 			return nil
 		}
-		data = tokens.Data()
-	}
-	if tokens.Err() != nil {
-		return nil
+		data, script = pushed, rest
 	}
 	return data
+}
+
+// nextOp takes the first operation off a script that is not empty, with the
+// data that it pushes (nil: none). ok is false where the data is cut short.
+func nextOp(script []byte) (op byte, data, rest []byte, ok bool) {
+	op, rest = script[0], script[1:]
+	if op == txscript.OP_0 || op > txscript.OP_PUSHDATA4 {
+		return op, nil, rest, true
+	}
+	n, size := uint64(op), 0
+	switch op {
+	case txscript.OP_PUSHDATA1:
+		size = 1
+	case txscript.OP_PUSHDATA2:
+		size = 2
+	case txscript.OP_PUSHDATA4:
+		size = 4
+	}
+	if size > 0 {
+		if len(rest) < size {
+			return op, nil, nil, false
+		}
+		n = 0
+		for i := size - 1; i >= 0; i-- {
+			n = n<<8 | uint64(rest[i])
+		}
+		rest = rest[size:]
+	}
+	if n > uint64(len(rest)) {
+		return op, nil, nil, false
+	}
+	return op, rest[:n], rest[n:], true
 }
 
 // witnessSigOps counts for a program of version 0; later versions have their

@@ -89,7 +89,7 @@ func checkInputForm(tx *Tx) error {
 }
 
 func duplicateInput(in []*wire.TxIn) (op wire.OutPoint, twice bool) {
-	if len(in) <= 8 { // most transactions: no map needed
+	if len(in) <= 32 { // most transactions: comparing all is faster than a map
 		for i := range in {
 			for j := range i {
 				if in[i].PreviousOutPoint == in[j].PreviousOutPoint {

@@ -27,12 +27,11 @@ func commitmentPrefix() []byte { return []byte{0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xe
 // not take part; it may be nil. reserved is the one item of the coinbase's
 // witness.
 func WitnessCommitment(txs []*Tx, reserved [32]byte) chainhash.Hash {
-	ids := make([]chainhash.Hash, len(txs))
-	for i := 1; i < len(txs); i++ {
-		ids[i] = txs[i].WTxID
-	}
-	root := MerkleRoot(ids)
-	return chainhash.DoubleHashH(append(root[:], reserved[:]...))
+	return commitTo(witnessRoot(txs), reserved)
+}
+
+func commitTo(root chainhash.Hash, reserved [32]byte) chainhash.Hash {
+	return hashPair(&root, (*chainhash.Hash)(&reserved))
 }
 
 // WitnessCommitmentOutput is the output that a block's coinbase must have so
@@ -79,7 +78,7 @@ func checkCommitment(b *Block, witness wire.TxWitness, script []byte) error {
 	if len(witness) != 1 || len(witness[0]) != 32 {
 		return mutated(RuleWitnessNonce, "coinbase witness has %d items; it must be one of 32 bytes", len(witness))
 	}
-	want := WitnessCommitment(b.Txs, [32]byte(witness[0]))
+	want := commitTo(b.witnessRoot(), [32]byte(witness[0]))
 	if got := script[commitmentSize-32 : commitmentSize]; !bytes.Equal(got, want[:]) {
 		return mutated(RuleWitnessMerkle, "coinbase commits to %x, witnesses give %x", got, want[:])
 	}

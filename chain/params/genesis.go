@@ -196,7 +196,7 @@ func (l *loader) rawGenesis() {
 	if len(g.Allocations) > 0 {
 		l.faultf("genesis.allocation[0]", "cannot go with genesis.raw, which holds the whole block")
 	}
-	if err := form.Block(g.Raw, maxRawBytes); err != nil {
+	if _, err := form.Block(g.Raw, maxRawBytes); err != nil {
 		l.faultf(key, "is no block: %v", err)
 		return
 	}

@@ -12,18 +12,20 @@ import (
 // DecodeTx decodes exactly one transaction. Errors about its form are
 // *Error; b is not kept.
 func DecodeTx(b []byte) (*wire.MsgTx, error) {
-	if err := Tx(b); err != nil {
-		return nil, fmt.Errorf("transaction: %w", err)
+	d, err := OpenTx(b)
+	if err != nil {
+		return nil, err
 	}
+	d.raw = bytes.Clone(b)
 	tx := new(wire.MsgTx)
-	if err := tx.Deserialize(bytes.NewReader(b)); err != nil {
-		return nil, fmt.Errorf("transaction: %w", err)
-	}
+	d.Next(tx)
 	return tx, nil
 }
 
 // DecodeBlock decodes exactly one block within the limits of its chain (see
-// Block). Errors about its form are *Error; b is not kept.
+// Block). Errors about its form are *Error; b is not kept, and each
+// transaction has memory of its own, so that it can be kept without the
+// block. Decoder is for those who are in a hurry.
 func DecodeBlock(b []byte, l *params.Limits) (*wire.MsgBlock, error) {
 	if err := Block(b, l); err != nil {
 		return nil, fmt.Errorf("block: %w", err)

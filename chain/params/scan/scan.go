@@ -26,15 +26,23 @@ type Error = form.Error
 func VarInt(b []byte) (v uint64, n int, err error) { return form.VarInt(b) }
 
 // Tx checks that b is exactly one transaction.
-func Tx(b []byte) error { return form.Tx(b) }
+func Tx(b []byte) error {
+	_, err := form.Tx(b)
+	return err
+}
 
 // Block checks that b is exactly one block, within the size that the limits
 // of its chain allow. Without limits (nil) only the sizes that no chain
 // exceeds count.
 func Block(b []byte, l *params.Limits) error {
-	limit := int64(params.MaxBlockWeight)
-	if l != nil {
-		limit = l.BlockSerialized
+	_, err := form.Block(b, blockLimit(l))
+	return err
+}
+
+// blockLimit is the most bytes of a block.
+func blockLimit(l *params.Limits) int64 {
+	if l == nil {
+		return params.MaxBlockWeight
 	}
-	return form.Block(b, limit)
+	return l.BlockSerialized
 }

@@ -49,45 +49,55 @@ func VarInt(b []byte) (v uint64, n int, err error) {
 	return v, r.pos, err
 }
 
-// Tx checks that b is exactly one transaction.
-func Tx(b []byte) error {
-	r := reader{b: b}
-	if err := r.tx(); err != nil {
-		return err
-	}
-	return r.end()
+// Counts is how many of each thing there are in a block or transaction.
+type Counts struct {
+	Txs, Inputs, Outputs int
+
+	// Items of all witnesses.
+	Items int
 }
 
-// Block checks that b is exactly one block of at most limit bytes.
-func Block(b []byte, limit int64) error {
+// Tx checks that b is exactly one transaction and counts what it holds.
+func Tx(b []byte) (Counts, error) {
+	r := reader{b: b}
+	if err := r.tx(); err != nil {
+		return Counts{}, err
+	}
+	return r.seen, r.end()
+}
+
+// Block checks that b is exactly one block of at most limit bytes and counts
+// what it holds.
+func Block(b []byte, limit int64) (Counts, error) {
 	if int64(len(b)) > limit {
-		return &Error{Field: "block", Reason: fmt.Sprintf(
+		return Counts{}, &Error{Field: "block", Reason: fmt.Sprintf(
 			"%d bytes, this chain allows %d", len(b), limit)}
 	}
 	r := reader{b: b}
 	if _, err := r.take(HeaderSize, "header"); err != nil {
-		return err
+		return Counts{}, err
 	}
 	count, err := r.count("transaction count", minTx)
 	if err != nil {
-		return err
+		return Counts{}, err
 	}
 	if count > MaxBlockTxs {
-		return r.fail("transaction count", fmt.Sprintf(
+		return Counts{}, r.fail("transaction count", fmt.Sprintf(
 			"%d, at most %d are allowed", count, MaxBlockTxs))
 	}
 	for range count {
 		if err := r.tx(); err != nil {
-			return err
+			return Counts{}, err
 		}
 	}
-	return r.end()
+	return r.seen, r.end()
 }
 
 // reader walks over bytes. After an error its position is the field's.
 type reader struct {
-	b   []byte
-	pos int
+	b    []byte
+	pos  int
+	seen Counts
 }
 
 func (r *reader) fail(field, reason string) error {
@@ -190,6 +200,7 @@ func (r *reader) tx() error {
 		r.pos = start
 		return r.fail("transaction", fmt.Sprintf("%d bytes, at most %d are allowed", size, MaxTxSize))
 	}
+	r.seen.Txs++
 	return nil
 }
 
@@ -226,6 +237,7 @@ func (r *reader) inputs() (int, error) {
 			return 0, err
 		}
 	}
+	r.seen.Inputs += n
 	return n, nil
 }
 
@@ -242,6 +254,7 @@ func (r *reader) outputs() error {
 			return err
 		}
 	}
+	r.seen.Outputs += n
 	return nil
 }
 
@@ -263,6 +276,7 @@ func (r *reader) witnesses(inputs int) error {
 		r.pos = start
 		return r.fail("witnesses", "are announced but all empty")
 	}
+	r.seen.Items += total
 	return nil
 }
 
