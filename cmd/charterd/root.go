@@ -87,7 +87,7 @@ CHARTER_RPCLISTEN, and so on), then the settings file, then defaults.`,
 	cmd.SetVersionTemplate("charterd {{.Version}}\n")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cfg = config.Register(cmd.Flags(), home)
-	cmd.AddCommand(p.devCommand(home))
+	cmd.AddCommand(p.devCommand(home), p.benchCommand())
 	return cmd
 }
 

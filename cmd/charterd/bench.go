@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/charterchain/charter/node/bench"
+	"github.com/charterchain/charter/node/bench/workload"
+)
+
+// roundCommand is a process that runs one round. charterd bench starts it.
+const roundCommand = "round"
+
+// benchCommand measures this program on this machine.
+func (p *program) benchCommand() *cobra.Command {
+	var what strings.Builder
+	var names []string
+	for _, n := range bench.Names() {
+		fmt.Fprintf(&what, "  %-9s %s\n", n[0], n[1])
+		names = append(names, n[0])
+	}
+	o := bench.Options{Commit: commit}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "bench [flags] WHAT",
+		Short: "Measure how fast this program is on this machine",
+		Long: `charterd bench measures on chains that it makes and keeps in --dir, each round
+in a process of its own, and prints a table with medians. U is the time of one
+btcec Schnorr check on one core, measured before, between and after the rounds:
+figures in U can be compared between machines. WHAT is one of
+
+` + what.String(),
+		Example: `  charterd bench import --kind p2tr
+  charterd bench import --kind p2wpkh --blocks 6 --rounds 1 --cpuprofile cpu.out`,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: names,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p.started = true
+			o.Bench = args[0]
+			o.Start = startRound
+			o.Note = func(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
+			report, err := bench.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(p.stdout).Encode(report)
+			}
+			return report.Text(p.stdout)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar((*string)(&o.Kind), "kind", string(workload.P2TR), "payments: "+kindNames())
+	flags.IntVar(&o.Blocks, "blocks", 0, "full blocks; 0: as many as usual")
+	flags.Int64Var(&o.Weight, "weight", workload.FullWeight, "weight of a full block")
+	flags.IntVar(&o.Rounds, "rounds", 3, "rounds")
+	flags.IntVar(&o.DBCache, "dbcache", 100, "memory for the UTXO cache and the database, MiB")
+	flags.IntVar(&o.Par, "par", 0, "threads that check signatures; 0: one per core")
+	flags.Uint64Var(&o.Seed, "seed", 1, "chains differ by it")
+	flags.StringVar(&o.Dir, "dir", benchDir(), "folder for the chains that are made, and for the data of nodes")
+	flags.StringVar(&o.CPUProfile, "cpuprofile", "", "write a CPU profile of the measured part of the last round to this file")
+	flags.StringVar(&o.MemProfile, "memprofile", "", "write a profile of its allocations to this file")
+	flags.StringVar(&o.Trace, "trace", "", "write a trace of it to this file")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(p.roundCommand())
+	return cmd
+}
+
+func kindNames() string {
+	var names []string
+	for _, k := range workload.Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// benchDir is where chains are kept unless --dir says otherwise.
+func benchDir() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "charter-bench")
+}
+
+// roundCommand reads a job from standard input and writes what it measured.
+func (p *program) roundCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    roundCommand,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.started = true
+			return bench.Round(cmd.Context(), os.Stdin, p.stdout)
+		},
+	}
+}
+
+// startRound runs a job in a process of its own.
+func startRound(ctx context.Context, job []byte) ([]byte, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "bench", roundCommand)
+	cmd.Stdin = bytes.NewReader(job)
+	var said bytes.Buffer
+	cmd.Stderr = io.MultiWriter(os.Stderr, &said)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, errors.Join(err, errors.New(strings.TrimSpace(said.String())))
+	}
+	return out, nil
+}

@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/charterchain/charter/node/bench/workload"
+)
+
+// importInstrument imports full blocks into a fresh folder, with nothing
+// known before.
+func importInstrument() instrument {
+	return instrument{
+		name:  "import",
+		about: "full blocks from a file into a fresh node: transactions a second, memory",
+		kinds: workload.Kinds(),
+		spec: func(o Options) workload.Spec {
+			return workload.Spec{Kind: o.Kind, Blocks: or(o.Blocks, 25), Weight: o.Weight, Seed: o.Seed}
+		},
+		round: importRound,
+	}
+}
+
+func importRound(ctx context.Context, j Job) (result Result, err error) {
+	c, err := j.open(ctx)
+	if err != nil {
+		return result, err
+	}
+	err = j.inScratch(func(dir string) error {
+		n, err := j.start(ctx, c, dir)
+		if err != nil {
+			return err
+		}
+		err = n.load(ctx, c.Funding)
+		if err == nil {
+			err = importFull(ctx, j, n, c, &result)
+		}
+		return errors.Join(err, n.close())
+	})
+	if peak := peakMemory(); peak > 0 {
+		result.add("peak resident memory", float64(peak)/(1<<20), MiB)
+	}
+	return result, err
+}
+
+// importFull measures the full blocks: until the last one is connected, and
+// until all is on disk.
+func importFull(ctx context.Context, j Job, n *running, c *workload.Chain, result *Result) error {
+	before := n.Chain().Best().ChainTxs
+	t, err := j.measure(func() error { return n.load(ctx, c.Blocks) })
+	if err != nil {
+		return err
+	}
+	txs := float64(n.Chain().Best().ChainTxs - before)
+	began := time.Now()
+	if err := n.Chain().Flush(ctx); err != nil {
+		return err
+	}
+	withFlush := t.wall + time.Since(began)
+	result.add("transactions", txs/t.wall.Seconds(), PerSecond)
+	result.add("the same until all is on disk", txs/withFlush.Seconds(), PerSecond)
+	result.add("computing for a transaction", micros(t.cpu)/txs, CPUMicros)
+	return nil
+}
+
+// or is n, or standard where n is 0.
+func or(n, standard int) int {
+	if n == 0 {
+		return standard
+	}
+	return n
+}

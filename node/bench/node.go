@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/charterchain/charter/chain"
+	"github.com/charterchain/charter/node"
+	"github.com/charterchain/charter/node/bench/workload"
+	"github.com/charterchain/charter/node/config"
+	"github.com/charterchain/charter/node/version"
+)
+
+// running is a whole node in this process, with nobody connected.
+type running struct {
+	*node.Node
+	dir    string
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// User and password of the nodes under measurement: they listen on loopback
+// and hold nothing.
+const rpcUser, rpcPass = "bench", "bench"
+
+// start opens a node on the chain c, in a folder that stays when it is closed.
+func (j Job) start(ctx context.Context, c *workload.Chain, dir string) (*running, error) {
+	cfg := config.Register(pflag.NewFlagSet("bench", pflag.ContinueOnError), dir)
+	cfg.Chain, cfg.DataDir = c.ChainFile, dir
+	cfg.NoListen = true
+	cfg.RPCListen, cfg.Metrics = "127.0.0.1:0", ""
+	cfg.RPCUser, cfg.RPCPass = rpcUser, rpcPass
+	cfg.DBCache, cfg.Par = j.DBCache, j.Par
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n, err := node.New(ctx, node.Options{
+		Config:  cfg,
+		Params:  c.Params,
+		Dir:     filepath.Join(dir, c.Params.Name),
+		Version: version.Number,
+		Log:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Now:     time.Now,
+		Random:  rand.Reader,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{Node: n, dir: dir, cancel: cancel, ended: make(chan error, 1)}
+	go func() { r.ended <- n.Run(ctx) }()
+	return r, nil
+}
+
+// close stops the node in order.
+func (r *running) close() error {
+	r.cancel()
+	return errors.Join(<-r.ended, r.Close())
+}
+
+// load imports a file of blocks, as --loadblock does, all of which must be
+// accepted.
+func (r *running) load(ctx context.Context, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	im := r.Chain().NewImporter(nil)
+	if err := im.Read(ctx, chain.ImportSource{Name: name, R: f, At: f}); err != nil {
+		return err
+	}
+	if p := im.Progress(); p.Accepted != p.Blocks {
+		return fmt.Errorf("%s: of %d blocks %d were accepted", name, p.Blocks, p.Accepted)
+	}
+	return nil
+}
+
+// inScratch runs fn in a folder of its own, which is removed afterwards.
+func (j Job) inScratch(fn func(dir string) error) error {
+	if err := os.MkdirAll(j.Scratch, 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(j.Scratch, "node-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(dir), os.RemoveAll(dir))
+}
+
+// open returns the chain of the job, which is made before the rounds.
+func (j Job) open(ctx context.Context) (*workload.Chain, error) {
+	return workload.Open(ctx, j.Dir, j.Spec, nil)
+}
