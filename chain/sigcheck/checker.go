@@ -2,20 +2,21 @@ package sigcheck
 
 import (
 	"context"
-	"fmt"
+	"crypto/rand"
 	"io"
 	"runtime"
-	"sync/atomic"
+	"sync"
 
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/sigcheck/curve"
 )
 
 // Config says what a Checker may use.
 type Config struct {
-	// Workers is the most goroutines that one call runs scripts in.
-	// 0: as many as Go may run at once.
+	// Workers is the most goroutines that check at the same time, callers
+	// who help included. 0: as many as Go may run at once.
 	Workers int
 
 	// CacheEntries bounds the transactions whose success is remembered.
@@ -23,7 +24,7 @@ type Config struct {
 	CacheEntries int
 
 	// Recheck is for tests: of so many batches that pass one is also checked
-	// signature by signature with btcec. 0: none.
+	// signature by signature with btcec, the first one included. 0: none.
 	Recheck int
 
 	// Random is where the factors of batches come from. It must be
@@ -33,71 +34,74 @@ type Config struct {
 }
 
 // Spend is a transaction, which is no coinbase, and the coins it spends:
-// Coins[i] is that of input i. Neither may change during a call.
+// Coins[i] is that of input i. Neither may ever change: a call that ends
+// early leaves workers behind that read them still.
 type Spend struct {
 	Tx    *consensus.Tx
 	Coins []consensus.Coin
 }
 
-// Checker runs scripts and remembers successes. Safe for concurrent use.
+// Checker checks scripts and remembers successes. Safe for concurrent use.
 type Checker struct {
 	workers int
+	recheck uint64
+	random  io.Reader
+	verify  *curve.Verifier
 	passed  *passedCache
-	checked atomic.Uint64
-	skipped atomic.Uint64
+	counts  counts
+
+	mu      sync.Mutex // guards the fields below, and some of each Pending
+	queue   []*Pending // in order of arrival, all with inputs nobody took yet
+	queued  int        // those inputs
+	running int        // workers: goroutines and callers who help
+	idle    []*worker  // memory for those to come
 }
 
 // New builds a Checker.
 func New(cfg Config) *Checker {
-	workers := cfg.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+	c := &Checker{
+		workers: cfg.Workers,
+		recheck: uint64(max(cfg.Recheck, 0)),
+		random:  cfg.Random,
+		verify:  curve.New(),
+		passed:  newPassedCache(cfg.CacheEntries),
 	}
-	return &Checker{workers: workers, passed: newPassedCache(cfg.CacheEntries)}
+	if c.workers <= 0 {
+		c.workers = runtime.GOMAXPROCS(0)
+	}
+	if c.random == nil {
+		c.random = rand.Reader
+	}
+	return c
 }
 
-// Checked is the number of inputs whose scripts were run so far.
-func (c *Checker) Checked() uint64 { return c.checked.Load() }
-
-// Skipped is the number of inputs whose scripts were not run because their
-// transaction was known to succeed.
-func (c *Checker) Skipped() uint64 { return c.skipped.Load() }
-
-// CheckTx runs the scripts of one transaction and remembers success.
+// CheckTx checks the scripts of one transaction and remembers success: at
+// once in the caller's goroutine if a worker is to spare, else together with
+// whatever else is queued.
 //
 // A failure is a *consensus.RuleError with RuleTxScript. With flags that are
 // policy and not consensus it does not mean that the transaction breaks a
 // rule: the caller then asks again with the flags of the next block.
 func (c *Checker) CheckTx(ctx context.Context, tx *consensus.Tx, coins []consensus.Coin, flags txscript.ScriptFlags) error {
-	spends := []Spend{{Tx: tx, Coins: coins}}
-	if err := c.check(ctx, spends, flags, consensus.RuleTxScript); err != nil {
+	p := c.newPending([]Spend{{Tx: tx, Coins: coins}}, flags, consensus.RuleTxScript, nil)
+	if err := p.checkNow(ctx); err != nil {
 		return err
 	}
-	c.passed.add(tx.WTxID, flags)
+	c.passed.add(tx.WTxID, flags, p.parities)
 	return nil
 }
 
-// CheckBlock runs the scripts of a block's transactions after the coinbase,
+// CheckBlock checks the scripts of a block's transactions after the coinbase,
 // apart from those that are known to succeed with flags. A failure is a
 // *consensus.RuleError with RuleBlockScript.
 func (c *Checker) CheckBlock(ctx context.Context, spends []Spend, flags txscript.ScriptFlags) error {
-	return c.check(ctx, spends, flags, consensus.RuleBlockScript)
+	return c.newPending(spends, flags, consensus.RuleBlockScript, nil).checkNow(ctx)
 }
 
-func (c *Checker) check(ctx context.Context, spends []Spend, flags txscript.ScriptFlags, rule consensus.Rule) error {
-	var jobs []job
-	for _, s := range spends {
-		if len(s.Coins) != len(s.Tx.Msg.TxIn) {
-			return fmt.Errorf("check scripts of %v: %d coins given for %d inputs", s.Tx.TxID, len(s.Coins), len(s.Tx.Msg.TxIn))
-		}
-		if c.passed.has(s.Tx.WTxID, flags) {
-			c.skipped.Add(uint64(len(s.Coins)))
-			continue
-		}
-		jobs = appendJobs(jobs, newTxScripts(s, flags))
-	}
-	r := run{jobs: jobs, rule: rule}
-	r.do(ctx, c.workers)
-	c.checked.Add(r.checked.Load())
-	return r.result(ctx)
+// Begin queues what CheckBlock checks and returns at once. Of hints with
+// another length than the block's nothing is used.
+func (c *Checker) Begin(spends []Spend, flags txscript.ScriptFlags, hints Hints) *Pending {
+	p := c.newPending(spends, flags, consensus.RuleBlockScript, hints)
+	c.enqueue(p, false)
+	return p
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 
@@ -79,7 +78,7 @@ func signed(tb testing.TB, n int, script []byte, err error, sign func(*wire.MsgT
 		scripts[i] = script
 	}
 	s := scripted(0, scripts...)
-	common := prepare(s)
+	common := prepare(&s)
 	for i := range n {
 		witness, err := sign(s.Tx.Msg, i, s.Coins[i], common.hashes)
 		if err != nil {
@@ -146,29 +145,41 @@ func TestFirstFailureInBlockOrder(t *testing.T) {
 	}
 }
 
-// TestLateEarlierFailure plays a schedule in which a later job fails first:
-// the earlier ones are still run, those behind it no longer.
+// TestLateEarlierFailure plays a schedule in which a later slice fails first:
+// the earlier one is still checked, what comes behind is not.
 func TestLateEarlierFailure(t *testing.T) {
-	var jobs []job
-	for n := range 6 {
-		script := pass()
-		if n >= 2 {
-			script = fail()
+	var spends []Spend
+	for n := range 3 {
+		scripts := make([][]byte, 20)
+		for i := range scripts {
+			scripts[i] = pass()
 		}
-		jobs = appendJobs(jobs, newTxScripts(scripted(n, script), allConsensus))
+		scripts[7+n] = fail()
+		spends = append(spends, scripted(n, scripts...))
 	}
-	r := run{jobs: jobs, rule: consensus.RuleBlockScript}
-	r.broken.Store(math.MaxInt64)
-	r.record(4, r.check(jobs[4]))
-	r.record(5, r.check(jobs[5]))
-	r.next.Store(1)
-	r.work(t.Context())
-	if got := r.checked.Load(); got != 4 { // jobs 4 and 5 from above, 1 and 2
-		t.Errorf("%d jobs run, want 4", got)
+	c := New(Config{Workers: 3})
+	c.running = 3 // nobody else takes any
+	p := c.Begin(spends, allConsensus, nil)
+	one, two := c.worker(), c.worker()
+	early, share := c.take()
+	late, _ := c.take()
+	if early.n != 20 || late.n != 20 || share != 20 {
+		t.Fatalf("slices of %d and %d inputs, share %d", early.n, late.n, share)
 	}
-	err := r.result(t.Context())
-	if want := jobs[2].tx.tx.TxID.String(); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want the failure of %s", err, want)
+	two.collect(late)
+	if got := c.Checked(); got != 9 {
+		t.Errorf("%d inputs checked of the later transaction, want 9", got)
+	}
+	if p.isDone() || p.waiting != 0 || len(c.queue) != 0 || c.queued != 0 {
+		t.Errorf("what comes behind a failure is still queued")
+	}
+	one.collect(early)
+	if got := c.Checked(); got != 9+8 {
+		t.Errorf("%d inputs checked, want 17", got)
+	}
+	err := p.Wait(t.Context())
+	if want := fmt.Sprintf("input 7 of transaction %v", spends[0].Tx.TxID); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -196,7 +207,7 @@ func TestUndecided(t *testing.T) {
 		if panicked.TxID != broken.Tx.TxID || panicked.Input != 0 || len(panicked.Stack) == 0 {
 			t.Errorf("got %+v", panicked)
 		}
-		if c.passed.has(broken.Tx.WTxID, 0) {
+		if c.passed.has(broken.Tx.WTxID, 0, makeParities(1), 0, 1) {
 			t.Error("remembered as a success")
 		}
 	})
@@ -277,20 +288,21 @@ func TestCovers(t *testing.T) {
 
 func TestPassedCacheIsBounded(t *testing.T) {
 	c := newPassedCache(10)
+	has := func(c *passedCache, id chainhash.Hash) bool { return c.has(id, 1, makeParities(1), 0, 1) }
 	id := func(i int) chainhash.Hash { return chainhash.Hash{byte(i), byte(i >> 8)} }
 	for i := range 1000 {
-		c.add(id(i), 1)
-		c.has(id(0), 1) // asked for all the time: stays
-		if n := len(c.young) + len(c.old); n > 10 {
+		c.add(id(i), 1, makeParities(1))
+		has(c, id(0)) // asked for all the time: stays
+		if n := len(c.young.all) + len(c.old.all); n > 10 {
 			t.Fatalf("%d entries after %d", n, i+1)
 		}
 	}
-	if !c.has(id(0), 1) || !c.has(id(999), 1) || c.has(id(500), 1) {
+	if !has(c, id(0)) || !has(c, id(999)) || has(c, id(500)) {
 		t.Error("not the entries used last")
 	}
 	none := newPassedCache(0)
-	none.add(id(1), 1)
-	if none.has(id(1), 1) {
+	none.add(id(1), 1, makeParities(1))
+	if has(none, id(1)) {
 		t.Error("a cache without entries remembers")
 	}
 }

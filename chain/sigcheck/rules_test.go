@@ -307,7 +307,7 @@ func TestAnnexIsSigned(t *testing.T) {
 	annex := []byte{0x50, 7, 7}
 	signed := func(opts ...txscript.TaprootSigHashOption) []byte {
 		s := leaf(t, txscript.BaseLeafVersion, script, [][]byte{nil}, annex)
-		common := prepare(s)
+		common := prepare(&s)
 		hash, err := txscript.CalcTapscriptSignaturehash(common.hashes, txscript.SigHashDefault, s.Tx.Msg, 0, common.fetcher,
 			txscript.NewBaseTapLeaf(script), opts...)
 		if err != nil {
