@@ -10,7 +10,7 @@
 //	blocks/blkNNNNN.dat  block records, append only
 //	blocks/undoNNNNN.dat undo records, append only
 //	blocks/pruned        empty; block or undo files were removed
-//	index/               LevelDB: rows of blocks and proofs, value ‖ CRC-32C (u32 little-endian) of key ‖ value
+//	index/               LevelDB: rows of blocks, proofs and hints, value ‖ CRC-32C (u32 little-endian) of key ‖ value
 //	chainstate/          LevelDB: the caller's rows, commit rows and the best pointer
 //	indexes/NAME/        LevelDB: the rows of an optional index, the caller's
 //	indexes/drop-NAME    stands while that database is being emptied
@@ -30,7 +30,8 @@
 //	payload  bytes     length
 //
 // Keys of index: the hash of a block for its row; 32 bytes 0xff ‖ hash for its
-// proof row, which tells others of the block when its body is gone.
+// proof row, which tells others of the block when its body is gone; 33 bytes
+// 0xff ‖ hash for its hints (package hints), which go with the body.
 //
 // Keys of chainstate whose first byte is below 0x10 belong to this package:
 //
