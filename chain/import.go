@@ -9,7 +9,6 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
-	"github.com/charterchain/charter/chain/params/scan"
 )
 
 // Bounds of what an import remembers of blocks whose parent has not come yet.
@@ -48,6 +47,7 @@ type Importer struct {
 	progress ImportProgress
 	waiting  map[chainhash.Hash][]waitingBlock // by parent
 	data     int64                             // bytes in waitingBlock.raw
+	coming   comingBlocks
 }
 
 // waitingBlock is a block whose parent has not come yet.
@@ -65,7 +65,7 @@ func (c *Chain) NewImporter(report func(ImportProgress)) *Importer {
 	if report == nil {
 		report = func(ImportProgress) {}
 	}
-	return &Importer{c: c, report: report, waiting: make(map[chainhash.Hash][]waitingBlock)}
+	return &Importer{c: c, report: report, waiting: make(map[chainhash.Hash][]waitingBlock), coming: newComingBlocks()}
 }
 
 // Import reads framed blocks from r, which can be read again where it is an
@@ -86,82 +86,92 @@ func (im *Importer) Progress() ImportProgress { return im.progress }
 // A block that breaks a rule is counted and passed over. Damage in the
 // stream, a stream of another chain and errors that allow no decision end
 // the import; what was accepted stays.
+//
+// Blocks are read, decoded and looked at ahead (Chain.Ahead) while those before
+// them are connected. A call returns once it reads src no more: where src keeps
+// a reader waiting, only when that ends.
 func (im *Importer) Read(ctx context.Context, src ImportSource) error {
-	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized)
 	im.progress.BytesRead = 0
+	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized)
+	line := newOrdered(context.WithoutCancel(ctx), im.c.lookahead.limit, func(o *ordered[*arrival]) {
+		im.produce(o, in, src.At != nil)
+	})
+	defer line.end(im.forget)
 	for {
-		fr, err := in.next()
-		if errors.Is(err, io.EOF) {
-			im.progress.BytesRead = in.offset
+		a, ok := line.next()
+		if !ok {
+			return nil // not reached: the last one has an error
+		}
+		if errors.Is(a.err, io.EOF) {
+			im.progress.BytesRead = a.end
 			return nil
 		}
-		if err == nil {
+		err := a.err
+		if a.framed {
 			im.progress.Blocks++
-			err = im.frame(ctx, &src, in, fr)
 		}
-		im.progress.BytesRead = in.offset
+		if err == nil {
+			err = im.take(ctx, &src, a)
+		}
+		im.progress.BytesRead = a.end
 		im.progress.Height = im.c.Best().Height
 		if err != nil {
-			return fmt.Errorf("block %d, before byte %d: %w", im.progress.Blocks, in.offset, err)
+			return fmt.Errorf("block %d, before byte %d: %w", im.progress.Blocks, a.end, err)
 		}
 		im.report(im.progress)
 	}
 }
 
-// frame decides by its header what to do with a block.
-func (im *Importer) frame(ctx context.Context, src *ImportSource, in *frameReader, fr frame) error {
+// take decides by its header what to do with a block.
+func (im *Importer) take(ctx context.Context, src *ImportSource, a *arrival) error {
+	defer im.coming.remove(a.hash)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	header, err := scan.DecodeHeader(fr.header[:])
-	if err != nil {
-		return err
-	}
-	hash := header.BlockHash()
+	prev := a.header.PrevBlock
 	im.c.mu.RLock()
-	known, parent := im.c.index[hash], im.c.index[header.PrevBlock]
+	known, parent := im.c.index[a.hash], im.c.index[prev]
 	have := known != nil && known.status&statusData != 0
 	im.c.mu.RUnlock()
 	switch {
 	case have:
+		im.forget(a)
 		im.progress.Known++
-		return in.skip(fr)
-	case known == nil && parent == nil && !im.c.canBuildOn(header.PrevBlock):
-		if err := consensus.CheckHeader(&header, im.c.p); err != nil {
-			im.refused(hash, err)
-			return in.skip(fr)
+		return nil
+	case known == nil && parent == nil && !im.c.canBuildOn(prev):
+		im.forget(a)
+		if err := consensus.CheckHeader(&a.header, im.c.p); err != nil {
+			im.refused(a.hash, err)
+			return nil
 		}
-		return im.wait(src, in, fr, hash, header.PrevBlock)
+		return im.wait(src, a)
+	case a.raw == nil && src.At == nil: // lost since it was passed over
+		im.progress.Known++
+		return nil
+	case a.raw == nil: // the same, or nothing was there then that it could stand on
+		return im.accept(ctx, im.load(waitingBlock{hash: a.hash, from: src, at: a.at, size: a.size}))
 	}
-	raw, err := in.body(fr)
-	if err != nil {
-		return err
-	}
-	return im.accept(ctx, hash, raw)
+	return im.accept(ctx, a.body)
 }
 
 // wait remembers a block until its parent has come.
-func (im *Importer) wait(src *ImportSource, in *frameReader, fr frame, hash, parent chainhash.Hash) error {
+func (im *Importer) wait(src *ImportSource, a *arrival) error {
+	parent := a.header.PrevBlock
 	for _, w := range im.waiting[parent] {
-		if w.hash == hash {
+		if w.hash == a.hash {
 			im.progress.Known++
-			return in.skip(fr)
+			return nil
 		}
 	}
-	w := waitingBlock{hash: hash, from: src, at: fr.at, size: fr.size}
+	w := waitingBlock{hash: a.hash, from: src, at: a.at, size: a.size}
 	if im.progress.Waiting >= maxWaiting {
 		return fmt.Errorf("more than %d blocks come before their parents; import the files that hold the parents first", maxWaiting)
 	}
 	if src.At == nil {
-		if im.data += fr.size; im.data > max(maxWaitingData, 4*im.c.p.Limits.BlockSerialized) {
-			return fmt.Errorf("more than %d bytes of blocks come before their parents, and %s cannot be read twice; unpack it into a file", im.data-fr.size, src.Name)
+		if im.data += a.size; im.data > max(maxWaitingData, 4*im.c.p.Limits.BlockSerialized) {
+			return fmt.Errorf("more than %d bytes of blocks come before their parents, and %s cannot be read twice; unpack it into a file", im.data-a.size, src.Name)
 		}
-		var err error
-		if w.raw, err = in.body(fr); err != nil {
-			return err
-		}
-	} else if err := in.skip(fr); err != nil {
-		return err
+		w.raw = a.raw
 	}
 	im.waiting[parent] = append(im.waiting[parent], w)
 	im.progress.Waiting++
@@ -169,11 +179,11 @@ func (im *Importer) wait(src *ImportSource, in *frameReader, fr frame, hash, par
 }
 
 // accept offers a block to the chain, and then those that waited for it.
-func (im *Importer) accept(ctx context.Context, hash chainhash.Hash, raw []byte) error {
-	if err := im.offer(ctx, hash, raw); err != nil {
+func (im *Importer) accept(ctx context.Context, b body) error {
+	if err := im.offer(ctx, b); err != nil {
 		return err
 	}
-	for done := []chainhash.Hash{hash}; len(done) > 0; done = done[1:] {
+	for done := []chainhash.Hash{b.hash}; len(done) > 0; done = done[1:] {
 		children := im.waiting[done[0]]
 		if len(children) == 0 {
 			continue
@@ -184,11 +194,7 @@ func (im *Importer) accept(ctx context.Context, hash chainhash.Hash, raw []byte)
 		delete(im.waiting, done[0])
 		im.progress.Waiting -= len(children)
 		for _, w := range children {
-			raw, err := im.load(w)
-			if err != nil {
-				return err
-			}
-			if err := im.offer(ctx, w.hash, raw); err != nil {
+			if err := im.offer(ctx, im.load(w)); err != nil {
 				return err
 			}
 			im.report(im.progress)
@@ -198,36 +204,32 @@ func (im *Importer) accept(ctx context.Context, hash chainhash.Hash, raw []byte)
 	return nil
 }
 
-func (im *Importer) load(w waitingBlock) ([]byte, error) {
+// load reads a block that waited.
+func (im *Importer) load(w waitingBlock) body {
 	if w.raw != nil {
 		im.data -= w.size
-		return w.raw, nil
+		return im.c.decodeBody(w.hash, w.raw)
 	}
 	raw := make([]byte, w.size)
 	if _, err := w.from.At.ReadAt(raw, w.at); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read block %v of %s again: %w", w.hash, w.from.Name, err)
+		return body{hash: w.hash, err: fmt.Errorf("read block %v of %s again: %w", w.hash, w.from.Name, err)}
 	}
-	return raw, nil
+	return im.c.decodeBody(w.hash, raw)
 }
 
 // offer gives one block to the chain.
-func (im *Importer) offer(ctx context.Context, hash chainhash.Hash, raw []byte) error {
-	msg, err := scan.DecodeBlock(raw, &im.c.p.Limits)
-	if err != nil {
-		return fmt.Errorf("block %v: %w", hash, err)
+func (im *Importer) offer(ctx context.Context, b body) error {
+	if b.err != nil {
+		return b.err
 	}
-	b := consensus.NewBlock(msg)
-	if b.Hash != hash {
-		return fmt.Errorf("block %v is %v when it is read again: the file changed", hash, b.Hash)
-	}
-	result, err := im.c.AcceptBlock(ctx, b)
+	result, err := im.c.AcceptBlock(ctx, b.block)
 	switch {
 	case consensus.AsRule(err) != nil:
-		im.refused(hash, err)
+		im.refused(b.hash, err)
 	case errors.Is(err, ErrVariant):
 		im.progress.Known++
 	case err != nil:
-		return fmt.Errorf("block %v: %w", hash, err)
+		return fmt.Errorf("block %v: %w", b.hash, err)
 	case result == ResultDuplicate:
 		im.progress.Known++
 	default:
