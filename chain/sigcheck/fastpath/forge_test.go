@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"crypto/sha256"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -79,6 +80,8 @@ type forge struct {
 	push func([]byte) []byte
 
 	inputs, outputs, at int // the spend is input `at` of so many
+
+	fields uint64 // what version, lock time, sequence and amounts are made of
 }
 
 // made is a transaction with the coins it spends and the input in question.
@@ -88,11 +91,16 @@ type made struct {
 	at    int
 }
 
-func privateKey(i int) *btcec.PrivateKey {
-	seed := sha256.Sum256([]byte{byte(i), 'k'})
-	key, _ := btcec.PrivKeyFromBytes(seed[:])
-	return key
-}
+// privateKeys are the same in every run.
+var privateKeys = sync.OnceValue(func() (keys [maxKeys + 4]*btcec.PrivateKey) {
+	for i := range keys {
+		seed := sha256.Sum256([]byte{byte(i), 'k'})
+		keys[i], _ = btcec.PrivKeyFromBytes(seed[:])
+	}
+	return keys
+})
+
+func privateKey(i int) *btcec.PrivateKey { return privateKeys()[i] }
 
 func (f forge) key(i int) []byte {
 	pub := privateKey(i).PubKey()
@@ -180,12 +188,16 @@ func (f forge) transaction(script []byte) made {
 	for i := range max(f.inputs, 1) {
 		op := wire.OutPoint{Hash: chainhash.Hash{byte(i), byte(i >> 8), 9}, Index: uint32(7 * i)}
 		m.msg.TxIn = append(m.msg.TxIn, &wire.TxIn{PreviousOutPoint: op, Sequence: uint32(1000 + i)})
+		m.msg.TxIn[i].Sequence ^= uint32(f.fields >> 7)
 		m.coins = append(m.coins, consensus.Coin{Amount: int64(5_000_000_000 + i), Script: []byte{txscript.OP_1, byte(i)}[:1+i%2]})
 	}
 	for i := range f.outputs {
 		m.msg.TxOut = append(m.msg.TxOut, &wire.TxOut{Value: int64(1000 + i), PkScript: make([]byte, 20+i)})
 	}
+	m.msg.Version ^= int32(f.fields)
+	m.msg.LockTime ^= uint32(f.fields >> 32)
 	m.coins[f.at].Script = script
+	m.coins[f.at].Amount ^= int64(f.fields)
 	return m
 }
 
@@ -230,7 +242,7 @@ func (f forge) make(tb testing.TB) made {
 		stack = append(stack, redeem)
 	}
 	for _, item := range stack {
-		b.AddData(item)
+		b.AddFullData(item) // whatever its size
 	}
 	in.SignatureScript = build(tb, b)
 	if f.push != nil {
