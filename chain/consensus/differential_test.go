@@ -284,6 +284,9 @@ func FuzzInputSigOps(f *testing.F) {
 	f.Add([]byte{0x02, 0x60, 0xae}, []byte{}, true)
 	f.Add([]byte{0xac, 0x4c, 0x01}, []byte{0x51, 0xae}, true)
 	f.Add([]byte{0x01, 0xac, 0x51}, []byte{}, true)
+	f.Add([]byte{0x4d, 0x02, 0x00, 0xac, 0x52, 0xad}, []byte{0x4e, 0x01, 0x00, 0x00, 0x00, 0xac, 0xaf}, false)
+	f.Add([]byte{0x4e, 0x02, 0x00, 0x00, 0x00, 0x52, 0xae}, []byte{0x4d, 0xff, 0xff, 0xac}, true)
+	f.Add([]byte{0x00, 0x50, 0x4c, 0x01, 0xac}, []byte{0x4e, 0xff, 0xff, 0xff, 0xff, 0xac}, true)
 	f.Fuzz(func(t *testing.T, sigScript, coin []byte, hashed bool) {
 		if hashed {
 			coin = p2sh()
@@ -293,6 +296,11 @@ func FuzzInputSigOps(f *testing.F) {
 		want := txscript.GetPreciseSigOpCount(nil, sigScript, true) + txscript.GetPreciseSigOpCount(sigScript, coin, true)
 		if got := InputSigOps(NewTx(msg), []Coin{{Script: coin}}); got != int64(want) {
 			t.Errorf("got %d, txscript counts %d", got, want)
+		}
+		msg.TxOut[0].PkScript = coin
+		want = txscript.GetSigOpCount(sigScript) + txscript.GetSigOpCount(coin)
+		if got := legacySigOps(NewTx(msg)); got != int64(want) {
+			t.Errorf("in all scripts: got %d, txscript counts %d", got, want)
 		}
 	})
 }
