@@ -60,9 +60,10 @@ figures in U can be compared between machines. WHAT is one of
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar((*string)(&o.Kind), "kind", string(workload.P2TR), "payments: "+kindNames())
+	flags.StringVar((*string)(&o.Kind), "kind", "", "payments: "+kindNames()+" (default p2tr; template: anyone, which has no signatures)")
 	flags.IntVar(&o.Blocks, "blocks", 0, "full blocks; 0: as many as usual")
 	flags.Int64Var(&o.Weight, "weight", workload.FullWeight, "weight of a full block")
+	flags.IntVar(&o.Txs, "txs", 0, "payments that are offered to a pool at most; 0: all of the chain's")
 	flags.IntVar(&o.Rounds, "rounds", 3, "rounds")
 	flags.IntVar(&o.DBCache, "dbcache", 100, "memory for the UTXO cache and the database, MiB")
 	flags.IntVar(&o.Par, "par", 0, "threads that check signatures; 0: one per core")

@@ -10,7 +10,8 @@ const (
 	Micros    Unit = "us"
 	CPUMicros Unit = "us cpu" // of all cores together
 	MiB       Unit = "MiB"
-	Ratio     Unit = "%"
+	Percent   Unit = "%"
+	Count     Unit = ""
 )
 
 // perU says what value is by the unit U: how many in one U, how many U it
@@ -43,4 +44,20 @@ type Result struct {
 
 func (r *Result) add(name string, value float64, unit Unit) {
 	r.Figures = append(r.Figures, Figure{name, value, unit})
+}
+
+// merge makes one figure of those with the same name: their median.
+func (r *Result) merge() {
+	var list []Figure
+	values := make(map[string][]float64)
+	for _, f := range r.Figures {
+		if values[f.Name] == nil {
+			list = append(list, f)
+		}
+		values[f.Name] = append(values[f.Name], f.Value)
+	}
+	for i := range list {
+		list[i].Value = median(values[list[i].Name])
+	}
+	r.Figures = list
 }

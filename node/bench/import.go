@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/charterchain/charter/node/bench/workload"
@@ -28,15 +27,12 @@ func importRound(ctx context.Context, j Job) (result Result, err error) {
 		return result, err
 	}
 	err = j.inScratch(func(dir string) error {
-		n, err := j.start(ctx, c, dir)
-		if err != nil {
-			return err
-		}
-		err = n.load(ctx, c.Funding)
-		if err == nil {
-			err = importFull(ctx, j, n, c, &result)
-		}
-		return errors.Join(err, n.close())
+		return j.withNode(ctx, c, dir, func(n *running) error {
+			if err := n.load(ctx, c.Funding); err != nil {
+				return err
+			}
+			return importFull(ctx, j, n, c, &result)
+		})
 	})
 	if peak := peakMemory(); peak > 0 {
 		result.add("peak resident memory", float64(peak)/(1<<20), MiB)

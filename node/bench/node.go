@@ -66,6 +66,15 @@ func (r *running) close() error {
 	return errors.Join(<-r.ended, r.Close())
 }
 
+// withNode runs fn beside a node, which it stops in order.
+func (j Job) withNode(ctx context.Context, c *workload.Chain, dir string, fn func(*running) error) error {
+	n, err := j.start(ctx, c, dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(n), n.close())
+}
+
 // load imports a file of blocks, as --loadblock does, all of which must be
 // accepted.
 func (r *running) load(ctx context.Context, name string) error {

@@ -57,16 +57,21 @@ type Job struct {
 
 // instrument measures one thing.
 type instrument struct {
-	name  string
-	about string
-	kinds []workload.Kind                            // nil: it is the same for all
-	spec  func(Options) workload.Spec                // the chain it runs on
-	round func(context.Context, Job) (Result, error) // one round
+	name     string
+	about    string
+	kinds    []workload.Kind                            // nil: it is the same for all
+	standard workload.Kind                              // where none is asked for; "": P2TR
+	spec     func(Options) workload.Spec                // the chain it runs on
+	round    func(context.Context, Job) (Result, error) // one round
 }
 
 func instruments() []instrument {
 	return []instrument{
 		importInstrument(),
+		connectInstrument(),
+		acceptInstrument(),
+		rpcInstrument(),
+		templateInstrument(),
 	}
 }
 
@@ -90,11 +95,11 @@ func find(name string) (instrument, error) {
 
 // Run measures and reports.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	o = o.withDefaults()
 	in, err := find(o.Bench)
 	if err != nil {
 		return nil, err
 	}
+	o = o.withDefaults(in)
 	unit, err := newMeter(o.checks)
 	if err != nil {
 		return nil, err
@@ -120,8 +125,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}, nil
 }
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(in instrument) Options {
 	o.Rounds = max(o.Rounds, 1)
+	if o.Kind == "" {
+		o.Kind = in.standard
+	}
 	if o.Kind == "" {
 		o.Kind = workload.P2TR
 	}

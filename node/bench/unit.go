@@ -61,6 +61,8 @@ func (m *meter) sample(n int) (wall, cpu float64, err error) {
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
+func millis(d time.Duration) float64 { return micros(d) / 1e3 }
+
 // median is 0 of nothing.
 func median(list []float64) float64 {
 	if len(list) == 0 {
