@@ -9,7 +9,6 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
-	"github.com/charterchain/charter/chain/params/scan"
 	"github.com/charterchain/charter/chain/store"
 	"github.com/charterchain/charter/chain/utxo"
 )
@@ -208,13 +207,13 @@ func (c *Chain) recoverRecords(ctx context.Context, afterData, afterUndo *store.
 		if err != nil {
 			return c.skipDamage("block", hash, err)
 		}
-		msg, err := scan.DecodeBlock(raw, &c.p.Limits)
+		b, err := consensus.DecodeBlock(raw, &c.p.Limits)
 		if err != nil {
 			return fmt.Errorf("stored block %v: %w", chainhash.Hash(hash), err)
 		}
-		r := recovered{header: msg.Header, hash: hash, txCount: int32(len(msg.Transactions)), at: loc}
+		r := recovered{header: b.Header, hash: hash, txCount: int32(len(b.Txs)), at: loc}
 		if c.sealed() && hash != c.p.GenesisHash {
-			if r.seal, err = c.recoverSeal(msg); err != nil {
+			if r.seal, err = c.recoverSeal(b); err != nil {
 				c.log.Warn("block file holds a block without a good seal, passed over", "hash", chainhash.Hash(hash), "err", err)
 				return nil
 			}

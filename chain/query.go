@@ -9,7 +9,6 @@ import (
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
-	"github.com/charterchain/charter/chain/params/scan"
 	"github.com/charterchain/charter/chain/utxo"
 )
 
@@ -179,11 +178,11 @@ func (c *Chain) readBody(n *node) (*consensus.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	msg, err := scan.DecodeBlock(raw, &c.p.Limits)
+	b, err := consensus.DecodeBlock(raw, &c.p.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("stored block %v: %w", n.hash, err)
 	}
-	return consensus.NewBlock(msg), nil
+	return b, nil
 }
 
 // ReadSpent returns the coins that the inputs of a block spent, one slice

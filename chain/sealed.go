@@ -283,13 +283,12 @@ type recoveredSeal struct {
 }
 
 // recoverSeal reads the seal from a stored block, whose height is not known.
-func (c *Chain) recoverSeal(msg *wire.MsgBlock) (*recoveredSeal, error) {
-	b := consensus.NewBlock(msg)
+func (c *Chain) recoverSeal(b *consensus.Block) (*recoveredSeal, error) {
 	proof, err := c.proofOf(b)
 	if err != nil {
 		return nil, err
 	}
-	s, cert, _, err := proof.Read(c.p.GenesisHash, &msg.Header, 0)
+	s, cert, _, err := proof.Read(c.p.GenesisHash, &b.Header, 0)
 	if err != nil {
 		return nil, err
 	}
