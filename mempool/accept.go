@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -47,36 +48,81 @@ func (p *Pool) accept(ctx context.Context, tx *consensus.Tx, arrived time.Time) 
 	if err := p.checkAlone(tx); err != nil {
 		return nil, err
 	}
-	// First everything but scripts; then, without the lock, the scripts;
-	// then everything but scripts again, since the pool may have changed.
+	// First everything but scripts, next to others who only look; then,
+	// without the lock, the scripts; then again what may have changed.
 	// Whether scripts pass depends on the coins, to which the txid commits,
 	// and on nothing else that changes.
-	for checked := false; ; {
-		next, err := p.lockCaughtUp(ctx)
+	for checked := false; ; checked = true {
+		e, coins, flags, heard, err := p.judgeNew(ctx, tx)
 		if err != nil {
 			return nil, err
 		}
-		e, coins, err := p.judgeLocked(tx, next, nil, false)
-		switch {
-		case !p.stillLocked():
-			p.mu.Unlock()
-			continue
+		if !checked {
+			if err := p.checkScripts(ctx, tx, coins, flags); err != nil {
+				return nil, err
+			}
+		}
+		e.time, e.flags = arrived, consensus.StandardScriptFlags()
+		switch err := p.enter(ctx, e, heard); {
+		case errors.Is(err, errStale): // by another event, or loss of a parent
 		case err != nil:
-			p.mu.Unlock()
 			return nil, err
-		case checked:
-			e.time, e.flags = arrived, consensus.StandardScriptFlags()
-			err := p.addLocked(e)
-			p.mu.Unlock()
-			p.notify.deliver()
-			return e, err
+		default:
+			return e, nil
 		}
-		p.mu.Unlock()
-		if err := p.checkScripts(ctx, tx, coins, next.Flags); err != nil {
-			return nil, err
-		}
-		checked = true
 	}
+}
+
+// errStale: what was judged before must be judged anew.
+var errStale = errors.New("judged by another state")
+
+// judgeNew is judgeLocked for a newcomer. heard tells which state of the chain
+// it was judged by.
+func (p *Pool) judgeNew(ctx context.Context, tx *consensus.Tx) (e *entry, coins []consensus.Coin, flags txscript.ScriptFlags, heard uint64, err error) {
+	for {
+		next, err := p.lockCaughtUp(ctx, false)
+		if err != nil {
+			return nil, nil, 0, 0, err
+		}
+		e, coins, err := p.judgeLocked(tx, next, nil, false)
+		heard, ok := p.heard, p.stillLocked()
+		p.mu.RUnlock()
+		if ok {
+			return e, coins, next.Flags, heard, err
+		}
+	}
+}
+
+// enter takes in what was judged when the pool had heard of so many events,
+// and whose scripts pass.
+func (p *Pool) enter(ctx context.Context, e *entry, heard uint64) error {
+	next, err := p.lockCaughtUp(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer p.unlockShown()
+	if p.heard != heard {
+		return errStale
+	}
+	if err := p.judgeAgain(e, next); err != nil {
+		return err
+	}
+	return p.addLocked(e)
+}
+
+// judgeAgain judges what may have changed in the pool since e was judged, on
+// the same block: the coins that it spends are what they were, unless they are
+// outputs of a transaction that has left.
+func (p *Pool) judgeAgain(e *entry, next chain.NextBlock) error {
+	if err := p.checkNew(e.tx, nil); err != nil {
+		return err
+	}
+	for _, parent := range e.parents {
+		if !parent.attached {
+			return errStale
+		}
+	}
+	return p.checkCompanyLocked(e, next, false)
 }
 
 // addLocked takes in what has been judged, and makes room for it. Nobody
@@ -162,18 +208,26 @@ func (p *Pool) judgeLocked(tx *consensus.Tx, next chain.NextBlock, others *overl
 	if e.gov != nil {
 		e.usage += e.gov.usage()
 	}
-	if !returned {
-		if err := p.checkFeeLocked(e); err != nil {
-			return nil, nil, err
-		}
-		if err := p.checkWaitingLocked(e); err != nil {
-			return nil, nil, err
-		}
-	}
-	if err := p.checkRelatives(e, others); err != nil {
+	if err := p.findParents(e, others); err != nil {
 		return nil, nil, err
 	}
-	return e, coins, tryRecords(e, next)
+	return e, coins, p.checkCompanyLocked(e, next, returned)
+}
+
+// checkCompanyLocked judges what depends on the rest of the pool.
+func (p *Pool) checkCompanyLocked(e *entry, next chain.NextBlock, returned bool) error {
+	if !returned {
+		if err := p.checkFeeLocked(e); err != nil {
+			return err
+		}
+		if err := p.checkWaitingLocked(e); err != nil {
+			return err
+		}
+	}
+	if err := checkRelatives(e); err != nil {
+		return err
+	}
+	return tryRecords(e, next)
 }
 
 // checkNew refuses what is here already, and second spends.
@@ -207,7 +261,7 @@ func (p *Pool) coinsLocked(tx *consensus.Tx, height int32, others *overlay) ([]c
 	var missing []wire.OutPoint
 	for i, in := range tx.Msg.TxIn {
 		op := in.PreviousOutPoint
-		coin, ok := p.outputLocked(op, height)
+		coin, ok := p.output(op, height)
 		if !ok {
 			coin, ok = others.output(op, height)
 		}
@@ -254,12 +308,14 @@ func (p *Pool) checkCoins(tx *consensus.Tx, coins []consensus.Coin, next chain.N
 	if err := p.checkCleanUp(tx, coins, next.Height); err != nil {
 		return 0, err
 	}
-	err = consensus.CheckSequenceLocks(tx, coins, p.chain.Ancestry(), p.params)
-	if rule := consensus.AsRule(err); rule != nil {
-		return 0, &policy.Error{Code: policy.CodeLocked, Detail: rule.Detail}
-	}
-	if err != nil {
-		return 0, err
+	if relativelyLocked(tx.Msg) {
+		err = consensus.CheckSequenceLocks(tx, coins, p.chain.Ancestry(), p.params)
+		if rule := consensus.AsRule(err); rule != nil {
+			return 0, &policy.Error{Code: policy.CodeLocked, Detail: rule.Detail}
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
 	if p.policy.AcceptNonStd {
 		return fee, nil
@@ -283,28 +339,42 @@ func (p *Pool) checkFeeLocked(e *entry) error {
 	return nil
 }
 
-// checkRelatives refuses what would give itself or another transaction too
-// many ancestors or descendants, and fills in e's parents.
-func (p *Pool) checkRelatives(e *entry, others *overlay) error {
-	e.parents = make(map[*entry]struct{})
+// findParents fills in e's parents, and refuses too many.
+func (p *Pool) findParents(e *entry, others *overlay) error {
 	for _, in := range e.tx.Msg.TxIn {
-		if parent := p.byTxID[in.PreviousOutPoint.Hash]; parent != nil {
-			e.parents[parent] = struct{}{}
-		} else if parent := others.entry(in.PreviousOutPoint.Hash); parent != nil {
-			e.parents[parent] = struct{}{}
+		parent := p.byTxID[in.PreviousOutPoint.Hash]
+		if parent == nil {
+			parent = others.entry(in.PreviousOutPoint.Hash)
+		}
+		if parent == nil || slices.Contains(e.parents, parent) {
+			continue
+		}
+		if e.parents = append(e.parents, parent); len(e.parents) >= maxRelatives {
+			return tooManyAncestors(e)
 		}
 	}
+	return nil
+}
+
+func tooManyAncestors(e *entry) error {
+	return refuse(policy.CodeLongWay, "more than %d transactions in the pool that depend on each other, up to %v", maxRelatives, e.tx.TxID)
+}
+
+// checkRelatives refuses what would give itself or another transaction too
+// many ancestors or descendants.
+func checkRelatives(e *entry) error {
 	var up totals
-	for a := range ancestorsOf(e) {
+	up.add(e)
+	if up.vsize > maxRelativesVSize {
+		return tooLargeAncestors(e)
+	}
+	for _, a := range e.ancestors() {
 		up.add(a)
 		if up.count > maxRelatives {
-			return refuse(policy.CodeLongWay, "more than %d transactions in the pool that depend on each other, up to %v", maxRelatives, e.tx.TxID)
+			return tooManyAncestors(e)
 		}
 		if up.vsize > maxRelativesVSize {
-			return refuse(policy.CodeLongWay, "transactions in the pool up to %v take more than %d virtual bytes", e.tx.TxID, maxRelativesVSize)
-		}
-		if a == e {
-			continue
+			return tooLargeAncestors(e)
 		}
 		if a.down.count+1 > maxRelatives {
 			return refuse(policy.CodeLongWay, "%v would have more than %d descendants", a.tx.TxID, maxRelatives)
@@ -316,12 +386,18 @@ func (p *Pool) checkRelatives(e *entry, others *overlay) error {
 	return nil
 }
 
+func tooLargeAncestors(e *entry) error {
+	return refuse(policy.CodeLongWay, "transactions in the pool up to %v take more than %d virtual bytes", e.tx.TxID, maxRelativesVSize)
+}
+
 // timeLocked reports whether a locktime of any kind could ever have kept a
 // transaction out of a block.
 func timeLocked(msg *wire.MsgTx) bool {
-	if msg.LockTime != 0 {
-		return true
-	}
+	return msg.LockTime != 0 || relativelyLocked(msg)
+}
+
+// relativelyLocked reports whether an input may have a relative locktime.
+func relativelyLocked(msg *wire.MsgTx) bool {
 	for _, in := range msg.TxIn {
 		if in.Sequence&wire.SequenceLockTimeDisabled == 0 {
 			return true

@@ -337,18 +337,16 @@ func ofSize(t *testing.T, vsize int64, ins ...output) *consensus.Tx {
 
 // What is judged while the chain moves on is judged again.
 func TestChainMovesMeanwhile(t *testing.T) {
-	for pass := range 2 { // Accept looks every coin up twice
-		w := newWorld(t)
+	// The block comes while the first or second coin is looked up, which
+	// Accept does under the pool's lock (its events have to wait for that), or
+	// while the scripts are checked.
+	for _, at := range []string{"first coin", "second coin", "scripts"} {
+		gate := &gateChecker{}
+		w := newWorld(t, func(_ *params.Params, cfg *Config) { cfg.Checker = gate })
 		first, second := w.coin(1e8), w.coin(1e8)
 		tx, rival := spend(1000, 1, first, second), spend(2000, 1, first)
-		// The block comes between the look-ups of the two coins, while
-		// Accept holds the pool's lock; its events have to wait for that.
 		var told sync.WaitGroup
-		lookups := 0
-		w.chain.looked = func() {
-			if lookups++; lookups != 2*pass+2 {
-				return
-			}
+		move := func() {
 			var held []chain.Event
 			w.chain.sink = func(ev chain.Event) { held = append(held, ev) }
 			w.chain.mine(rival)
@@ -358,14 +356,87 @@ func TestChainMovesMeanwhile(t *testing.T) {
 				}
 			})
 		}
+		lookups := 0
+		w.chain.looked = func() {
+			if lookups++; lookups == 1 && at == "first coin" || lookups == 2 && at == "second coin" {
+				move()
+			}
+		}
+		gate.during = func() {
+			gate.during = nil
+			if at == "scripts" {
+				move()
+			}
+		}
 		err := w.pool.Accept(context.Background(), tx)
 		told.Wait()
 		missing, ok := errors.AsType[*MissingInputsError](err)
 		if !ok || len(missing.OutPoints) != 1 || missing.OutPoints[0] != first.OutPoint {
-			t.Errorf("pass %d: Accept: %v, want the first input missing", pass+1, err)
+			t.Errorf("%s: Accept: %v, want the first input missing", at, err)
 		}
 		w.expectPool()
 		w.expectEvents()
+	}
+}
+
+// gateChecker finds all scripts good, and lets a test act meanwhile.
+type gateChecker struct{ during func() }
+
+func (g *gateChecker) CheckTx(context.Context, *consensus.Tx, []consensus.Coin, txscript.ScriptFlags) error {
+	if g.during != nil {
+		g.during()
+	}
+	return nil
+}
+
+// What the pool took in, or let go of, while scripts were checked counts.
+func TestPoolMovesMeanwhile(t *testing.T) {
+	type parts struct{ parent, tx, rival, heavy *consensus.Tx }
+	cases := map[string]struct {
+		meanwhile func(w *world, p parts)
+		want      error
+	}{
+		"the same":  {func(w *world, p parts) { w.accept(p.tx) }, ErrInPool},
+		"a rival":   {func(w *world, p parts) { w.accept(p.rival) }, policy.CodeConflict},
+		"no parent": {func(w *world, p parts) { w.chain.mine(p.heavy) }, consensus.RuleTxMissingInputs},
+		"a parent that was let go": {func(w *world, p parts) {
+			w.pool.mu.Lock()
+			w.pool.removeTreeLocked(ReasonExpiry, w.pool.byTxID[p.parent.TxID])
+			w.pool.mu.Unlock()
+		}, consensus.RuleTxMissingInputs},
+		"siblings, too many": {func(w *world, p parts) {
+			for n := 1; n < maxRelatives; n++ {
+				w.accept(spend(1000, 1, outputOf(p.parent, n)))
+			}
+		}, policy.CodeLongWay},
+		"a dearer floor": {func(w *world, _ parts) { w.pool.floor.raise(1e6, w.clock) }, policy.CodeMempoolFee},
+		"nothing that matters": {func(w *world, p parts) {
+			w.accept(spend(1000, 1, w.coin(1e8)), spend(1000, 1, outputOf(p.parent, 1)))
+		}, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			gate := &gateChecker{}
+			w := newWorld(t, func(_ *params.Params, cfg *Config) { cfg.Checker = gate })
+			coin, own := w.coin(1e8), w.coin(1e8)
+			p := parts{parent: spend(3000, maxRelatives, coin), heavy: spend(5000, 1, coin)}
+			w.accept(p.parent)
+			p.tx = spend(1000, 1, outputOf(p.parent, 0), own)
+			p.rival = spend(1000, 1, own)
+			gate.during = func() {
+				gate.during = nil
+				c.meanwhile(w, p)
+			}
+			err := w.pool.Accept(context.Background(), p.tx)
+			if c.want == consensus.RuleTxMissingInputs {
+				if _, ok := errors.AsType[*MissingInputsError](err); !ok {
+					t.Errorf("Accept: %v, want missing inputs", err)
+				}
+			} else if !errors.Is(err, c.want) {
+				t.Errorf("Accept: %v, want %v", err, c.want)
+			}
+			w.checkPool()
+		})
 	}
 }
 

@@ -85,9 +85,7 @@ func BenchmarkTemplate(b *testing.B) {
 	opts := TemplateOptions{MaxWeight: 2_500_000, CoinbaseScript: []byte{txscript.OP_TRUE}}
 	b.ReportAllocs()
 	for b.Loop() {
-		w.pool.mu.Lock()
-		w.pool.generation++ // as if something had changed
-		w.pool.mu.Unlock()
+		w.pool.generation.Add(1) // as if something had changed
 		t, err := w.pool.Template(context.Background(), opts)
 		if err != nil {
 			b.Fatal(err)

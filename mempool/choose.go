@@ -12,45 +12,6 @@ import (
 	"github.com/charterchain/charter/mempool/policy"
 )
 
-// candidate is a transaction that could go into a block, copied out of the
-// pool so that choosing needs no lock. Relatives are places in the list of
-// candidates, which is in the order of entry.seq: parents before children.
-type candidate struct {
-	tx       *consensus.Tx
-	fee      int64
-	vsize    int64
-	sigOps   int64
-	gov      *governing // nil: no records
-	parents  []int
-	children []int
-
-	place    int
-	chosen   bool
-	out      bool   // cannot go into this block, as it or an ancestor has records that fail in it
-	up       totals // with those of its ancestors that are not chosen
-	heapSlot int    // -1: not in the heap
-}
-
-// candidatesLocked copies all entries.
-func (p *Pool) candidatesLocked() []*candidate {
-	sorted := p.sortedLocked()
-	place := make(map[*entry]int, len(sorted))
-	list := make([]*candidate, len(sorted))
-	block := make([]candidate, len(sorted)) // one allocation
-	for i, e := range sorted {
-		place[e] = i
-		c := &block[i]
-		*c = candidate{tx: e.tx, fee: e.fee, vsize: e.vsize, sigOps: e.sigOps, gov: e.gov, up: e.up, place: i, heapSlot: -1}
-		list[i] = c
-		for parent := range e.parents {
-			at := place[parent]
-			c.parents = append(c.parents, at)
-			list[at].children = append(list[at].children, i)
-		}
-	}
-	return list
-}
-
 // room is what is left in a block.
 type room struct {
 	weight int64
@@ -62,9 +23,9 @@ func (r *room) fits(weight, sigOps int64, txs int) bool {
 	return weight <= r.weight && sigOps <= r.sigOps && txs <= r.txs
 }
 
-func (r *room) take(c *candidate) {
-	r.weight -= c.tx.Weight
-	r.sigOps -= c.sigOps
+func (r *room) take(e *entry) {
+	r.weight -= e.tx.Weight
+	r.sigOps -= e.sigOps
 	r.txs--
 }
 
@@ -80,13 +41,28 @@ const (
 // records: one in so many. What they do not need is for all.
 const recordShare = 4
 
-// chooser picks transactions for a block.
+// chooser picks transactions for a block. It goes through the pool's ranking
+// by packages, and knows beside it only what the choice itself changed: so it
+// touches no more of the pool than it picks, and what is related to that.
 type chooser struct {
-	list   []*candidate
+	ranked *walk
 	left   room
 	draft  *permission.Draft // nil: no records can be among them
-	queue  packageHeap
+	marks  map[*entry]*mark
+	queue  packageHeap // those whose rank the choice changed
 	chosen *choice
+}
+
+// mark is what the choice means for an entry. Entries without relatives and
+// records have none.
+type mark struct {
+	*entry
+	fees, vsize int64 // with those of its ancestors that are not chosen
+	place       int   // in the choice; -1: not chosen
+	out         bool  // cannot go into this block, as it or an ancestor has records that fail in it
+	missed      bool  // there was no room for its package
+	moved       bool  // fees and vsize are not those of the pool: it is, or was, in the queue
+	slot        int   // in the queue; -1: not in it
 }
 
 // choose picks transactions: first what members govern with, up to its share
@@ -94,195 +70,255 @@ type chooser struct {
 // together with those of its ancestors that are not picked yet, and them with
 // it. draft is the state of members and permissions for the block; nil for
 // chains without. What the block would not allow after what was picked before
-// is left out, with all that depends on it.
-func choose(list []*candidate, left room, draft *permission.Draft) *choice {
-	c := &chooser{list: list, left: left, draft: draft, chosen: &choice{}}
-	if draft != nil {
-		c.govern()
+// is left out, with all that depends on it. speaking are those in which
+// members speak, in the order in which they came.
+//
+// The pool must not change meanwhile.
+func choose(best *ranking, speaking []*entry, left room, draft *permission.Draft) *choice {
+	const many = 1 << 13 // of plain payments in a full block
+	n := min(best.valid, many)
+	ch := &chooser{
+		ranked: best.walk(), left: left, draft: draft, marks: make(map[*entry]*mark),
+		chosen: &choice{txs: make([]*consensus.Tx, 0, n), fees: make([]int64, 0, n), sigOps: make([]int64, 0, n), depends: make([][]int, 0, n)},
 	}
-	c.pay()
-	return c.chosen.finish()
+	if draft != nil {
+		ch.govern(speaking)
+	}
+	ch.pay()
+	return ch.chosen
 }
 
 // govern picks the transactions in which members speak, those of each member
 // in turn.
-func (ch *chooser) govern() {
+func (ch *chooser) govern(speaking []*entry) {
 	share := room{weight: ch.left.weight / recordShare, sigOps: ch.left.sigOps / recordShare, txs: max(1, ch.left.txs/recordShare)}
-	for _, c := range ch.inTurn() {
-		ch.pack(c, &share)
+	for _, e := range inTurn(speaking) {
+		ch.pack(e, &share)
 	}
 }
 
-// inTurn returns the candidates in which members speak: the first of each
-// member, then the second of each, and so on, in the order in which they came.
-func (ch *chooser) inTurn() []*candidate {
+// inTurn sorts entries in which members speak: the first of each member, then
+// the second of each, and so on, in the order in which they came.
+func inTurn(speaking []*entry) []*entry {
 	type place struct {
-		*candidate
+		*entry
 		nth int // of those of its members
 	}
 	var list []place
 	before := make(map[record.MemberID]int)
-	for _, c := range ch.list {
-		if c.gov == nil || len(c.gov.members) == 0 {
-			continue
-		}
+	for _, e := range speaking {
 		nth := 0
-		for _, id := range c.gov.members {
+		for _, id := range e.gov.members {
 			nth = max(nth, before[id])
 			before[id]++
 		}
-		list = append(list, place{c, nth})
+		list = append(list, place{e, nth})
 	}
 	slices.SortStableFunc(list, func(a, b place) int { return cmp.Compare(a.nth, b.nth) })
-	sorted := make([]*candidate, len(list))
+	sorted := make([]*entry, len(list))
 	for i := range list {
-		sorted[i] = list[i].candidate
+		sorted[i] = list[i].entry
 	}
 	return sorted
 }
 
 // pay picks by fee.
 func (ch *chooser) pay() {
-	for _, c := range ch.list {
-		if !c.chosen && !c.out {
-			c.heapSlot = len(ch.queue)
-			ch.queue = append(ch.queue, c)
-		}
-	}
-	heap.Init(&ch.queue)
-	for misses := 0; len(ch.queue) > 0; {
-		best := heap.Pop(&ch.queue).(*candidate)
-		if ch.pack(best, nil) {
+	for misses := 0; ; {
+		best := ch.next()
+		switch {
+		case best == nil:
+			return
+		case ch.pack(best, nil):
 			misses = 0
-		} else if misses++; misses > maxMisses && ch.left.weight < nearlyFullAt {
-			break
+			continue
+		case !best.plain():
+			ch.mark(best).missed = true
+		}
+		if misses++; misses > maxMisses && ch.left.weight < nearlyFullAt {
+			return
 		}
 	}
 }
 
-// pack picks c and those of its ancestors that are not picked yet, if there is
-// room for all of them, also in share where that is not nil. It reports
-// whether there was.
-func (ch *chooser) pack(c *candidate, share *room) bool {
-	if c.chosen || c.out {
+// plain reports whether no choice of another can matter for e.
+func (e *entry) plain() bool {
+	return len(e.parents) == 0 && len(e.children) == 0 && e.gov == nil
+}
+
+// next returns what pays most now and was not looked at yet, nil at the end.
+func (ch *chooser) next() *entry {
+	head := ch.ranked.peek()
+	for head != nil && !ch.ranksStill(head.entry) {
+		ch.ranked.skip()
+		head = ch.ranked.peek()
+	}
+	switch {
+	case len(ch.queue) > 0 && (head == nil || ch.queue[0].above(head)):
+		return heap.Pop(&ch.queue).(*mark).entry
+	case head != nil:
+		ch.ranked.skip()
+		return head.entry
+	}
+	return nil
+}
+
+// ranksStill reports whether the pool's rank of e holds, and e can be picked.
+func (ch *chooser) ranksStill(e *entry) bool {
+	if e.plain() {
 		return true
 	}
-	pack := missingAncestors(ch.list, c)
+	m := ch.marks[e]
+	return m == nil || m.place < 0 && !m.out && !m.moved
+}
+
+func (m *mark) above(r *rank) bool {
+	own := rank{fee: m.fees, size: m.vsize, seq: m.seq}
+	return own.above(r)
+}
+
+// mark returns the mark of e, and sets one if it has none.
+func (ch *chooser) mark(e *entry) *mark {
+	m := ch.marks[e]
+	if m == nil {
+		m = &mark{entry: e, fees: e.up.fees, vsize: e.up.vsize, place: -1, slot: -1}
+		ch.marks[e] = m
+	}
+	return m
+}
+
+// pack picks e and those of its ancestors that are not picked yet, if there is
+// room for all of them, also in share where that is not nil. It reports
+// whether there was.
+func (ch *chooser) pack(e *entry, share *room) bool {
+	if e.plain() {
+		if !ch.left.fits(e.tx.Weight, e.sigOps, 1) {
+			return false
+		}
+		ch.left.take(e)
+		ch.chosen.add(e, nil)
+		return true
+	}
+	m := ch.mark(e)
+	if m.place >= 0 || m.out {
+		return true
+	}
+	pack := ch.missingAncestors(m)
 	var weight, sigOps int64
-	for _, c := range pack {
-		weight += c.tx.Weight
-		sigOps += c.sigOps
+	for _, m := range pack {
+		weight += m.tx.Weight
+		sigOps += m.sigOps
 	}
 	if !ch.left.fits(weight, sigOps, len(pack)) || share != nil && !share.fits(weight, sigOps, len(pack)) {
 		return false
 	}
-	for _, c := range pack {
-		if c.gov != nil && ch.draft != nil && ch.draft.Add(c.tx, c.gov.coins) != nil {
-			ch.leaveOut(c)
-			break // the rest depends on it, or is worth little without c
+	for _, m := range pack {
+		if m.gov != nil && ch.draft != nil && ch.draft.Add(m.tx, m.gov.coins) != nil {
+			ch.leaveOut(m)
+			break // the rest depends on it, or is worth little without it
 		}
-		ch.left.take(c)
+		ch.left.take(m.entry)
 		if share != nil {
-			share.take(c)
+			share.take(m.entry)
 		}
-		ch.take(c)
+		ch.take(m)
 	}
 	return true
 }
 
-// leaveOut drops c and all that depends on it.
-func (ch *chooser) leaveOut(c *candidate) {
-	todo := []int{c.place}
-	for len(todo) > 0 {
-		d := ch.list[todo[len(todo)-1]]
-		todo = todo[:len(todo)-1]
-		if d.out {
-			continue
-		}
+// leaveOut drops m and all that depends on it.
+func (ch *chooser) leaveOut(m *mark) {
+	for _, e := range descendantsOf(m.entry) {
+		d := ch.mark(e)
 		d.out = true
-		if d.heapSlot >= 0 {
-			heap.Remove(&ch.queue, d.heapSlot)
-		}
-		todo = append(todo, d.children...)
+		ch.dequeue(d)
 	}
 }
 
-// missingAncestors returns c and those of its ancestors that are not chosen,
+func (ch *chooser) dequeue(m *mark) {
+	if m.slot >= 0 {
+		heap.Remove(&ch.queue, m.slot)
+	}
+}
+
+// missingAncestors returns m and those of its ancestors that are not chosen,
 // parents before children.
-func missingAncestors(list []*candidate, c *candidate) []*candidate {
-	pack := []*candidate{c}
-	seen := map[int]bool{c.place: true}
-	for i := 0; i < len(pack); i++ {
-		for _, at := range pack[i].parents {
-			if !list[at].chosen && !seen[at] {
-				seen[at] = true
-				pack = append(pack, list[at])
-			}
+func (ch *chooser) missingAncestors(m *mark) []*mark {
+	pack := []*mark{m}
+	for _, e := range m.ancestors() {
+		if a := ch.mark(e); a.place < 0 {
+			pack = append(pack, a)
 		}
 	}
-	slices.SortFunc(pack, func(a, b *candidate) int { return a.place - b.place })
+	slices.SortFunc(pack, func(a, b *mark) int { return cmp.Compare(a.seq, b.seq) })
 	return pack
 }
 
-// take picks c: its descendants need not pay for it any more.
-func (ch *chooser) take(c *candidate) {
-	c.chosen = true
-	ch.chosen.add(c)
-	if c.heapSlot >= 0 {
-		heap.Remove(&ch.queue, c.heapSlot)
-	}
-	seen := map[int]bool{}
-	todo := slices.Clone(c.children)
-	for len(todo) > 0 {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[at] {
+// take picks m: its descendants need not pay for it any more.
+func (ch *chooser) take(m *mark) {
+	m.place = len(ch.chosen.txs)
+	ch.chosen.add(m.entry, ch.placesOf(m.parents))
+	ch.dequeue(m)
+	for _, e := range m.descendants() {
+		d := ch.mark(e)
+		d.fees -= m.fee
+		d.vsize -= m.entry.vsize
+		if d.place >= 0 || d.out || d.missed {
 			continue
 		}
-		seen[at] = true
-		d := ch.list[at]
-		d.up.count--
-		d.up.vsize -= c.vsize
-		d.up.fees -= c.fee
-		d.up.sigOps -= c.sigOps
-		if d.heapSlot >= 0 {
-			heap.Fix(&ch.queue, d.heapSlot)
+		d.moved = true
+		if d.slot >= 0 {
+			heap.Fix(&ch.queue, d.slot)
+		} else {
+			heap.Push(&ch.queue, d)
 		}
-		todo = append(todo, d.children...)
 	}
 }
 
-// packageHeap has the candidate on top that is to be chosen next; of equals
-// the one that came first.
-type packageHeap []*candidate
+// placesOf returns where chosen entries stand, in rising order.
+func (ch *chooser) placesOf(list []*entry) []int {
+	if len(list) == 0 {
+		return nil
+	}
+	places := make([]int, len(list))
+	for i, e := range list {
+		places[i] = ch.marks[e].place
+	}
+	slices.Sort(places)
+	return places
+}
+
+// packageHeap has the mark on top that is to be chosen next; of equals the one
+// that came first.
+type packageHeap []*mark
 
 func (h packageHeap) Len() int { return len(h) }
 
 func (h packageHeap) Less(i, j int) bool {
-	a, b := &h[i].up, &h[j].up
+	a, b := h[i], h[j]
 	if c := policy.CompareRates(a.fees, a.vsize, b.fees, b.vsize); c != 0 {
 		return c > 0
 	}
-	return h[i].place < h[j].place
+	return a.seq < b.seq
 }
 
 func (h packageHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].heapSlot, h[j].heapSlot = i, j
+	h[i].slot, h[j].slot = i, j
 }
 
 func (h *packageHeap) Push(x any) {
-	c := x.(*candidate)
-	c.heapSlot = len(*h)
-	*h = append(*h, c)
+	m := x.(*mark)
+	m.slot = len(*h)
+	*h = append(*h, m)
 }
 
 func (h *packageHeap) Pop() any {
 	old := *h
-	c := old[len(old)-1]
-	c.heapSlot = -1
+	m := old[len(old)-1]
+	m.slot = -1
 	*h = old[:len(old)-1]
-	return c
+	return m
 }
 
 func unixTime(seconds uint32) time.Time { return time.Unix(int64(seconds), 0) }

@@ -32,9 +32,9 @@ func (p *Pool) Test(ctx context.Context, txs []*consensus.Tx) []TestResult {
 			results[i].Err = err
 			continue
 		}
-		p.mu.Lock() // the entry's ancestors may lie in the pool
+		p.mu.RLock() // the entry's ancestors may lie in the pool
 		others.add(e)
-		p.mu.Unlock()
+		p.mu.RUnlock()
 		results[i].Fee, results[i].VSize = e.fee, e.vsize
 	}
 	return results
@@ -48,13 +48,13 @@ func (p *Pool) test(ctx context.Context, tx *consensus.Tx, others *overlay) (*en
 		return nil, ErrInPool
 	}
 	for {
-		next, err := p.lockCaughtUp(ctx)
+		next, err := p.lockCaughtUp(ctx, false)
 		if err != nil {
 			return nil, err
 		}
 		e, coins, err := p.judgeLocked(tx, next, others, false)
 		ok := p.stillLocked()
-		p.mu.Unlock()
+		p.mu.RUnlock()
 		if !ok {
 			continue
 		}
@@ -76,8 +76,8 @@ func (o *overlay) add(e *entry) {
 	e.seq = overlaySeq + uint64(len(o.entries))
 	o.entries[e.tx.TxID] = e
 	e.down.add(e)
-	for a := range ancestorsOf(e) {
-		if o.entries[a.tx.TxID] == a && a != e {
+	for _, a := range e.ancestors() {
+		if o.entries[a.tx.TxID] == a {
 			a.down.add(e)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
-	"github.com/charterchain/charter/chain/params/scan"
 )
 
 // dumpMagic starts the file: seven letters, then the version.
@@ -166,9 +165,9 @@ func decodeRecord(b []byte) (dumped, int, error) {
 	if int64(len(b)) < dumpRecord+size {
 		return dumped{}, 0, fmt.Errorf("size %d is more than the %d bytes left", size, len(b)-dumpRecord)
 	}
-	msg, err := scan.DecodeTx(b[dumpRecord : dumpRecord+size])
+	tx, err := consensus.DecodeTx(bytes.Clone(b[dumpRecord : dumpRecord+size])) // so that it does not keep the file
 	if err != nil {
 		return dumped{}, 0, err
 	}
-	return dumped{tx: consensus.NewTx(msg), arrived: time.Unix(arrived, 0)}, dumpRecord + int(size), nil
+	return dumped{tx: tx, arrived: time.Unix(arrived, 0)}, dumpRecord + int(size), nil
 }

@@ -1,8 +1,6 @@
 package mempool
 
 import (
-	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 	"unsafe"
@@ -64,11 +62,13 @@ type entry struct {
 	spendsCoinbase bool // a reorganisation could make it immature
 	timeLocked     bool // a reorganisation could make it not final
 
-	seq       uint64 // higher than those of its ancestors
-	heapIndex int
-	parents   map[*entry]struct{}
-	children  map[*entry]struct{}
-	up, down  totals // with ancestors, with descendants; both with itself
+	seq        uint64 // higher than those of its ancestors
+	attached   bool   // is in the pool
+	prev, next *entry // by seq
+	parents    []*entry
+	children   []*entry
+	up, down   totals // with ancestors, with descendants; both with itself
+	stamps     [rankings]uint32
 }
 
 // speaking is 1 for a transaction with records in which members speak.
@@ -77,44 +77,6 @@ func (e *entry) speaking() int {
 		return 1
 	}
 	return 0
-}
-
-func bySeq(a, b *entry) int { return cmp.Compare(a.seq, b.seq) }
-
-func inOrder(set map[*entry]struct{}) []*entry {
-	list := make([]*entry, 0, len(set))
-	for e := range set {
-		list = append(list, e)
-	}
-	slices.SortFunc(list, bySeq)
-	return list
-}
-
-// ancestorsOf returns the entries and all that they depend on.
-func ancestorsOf(of ...*entry) map[*entry]struct{} {
-	return reach(of, func(e *entry) map[*entry]struct{} { return e.parents })
-}
-
-// descendantsOf returns the entries and all that depend on them.
-func descendantsOf(of ...*entry) map[*entry]struct{} {
-	return reach(of, func(e *entry) map[*entry]struct{} { return e.children })
-}
-
-func reach(from []*entry, next func(*entry) map[*entry]struct{}) map[*entry]struct{} {
-	set := make(map[*entry]struct{}, len(from))
-	todo := slices.Clone(from)
-	for len(todo) > 0 {
-		e := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if _, known := set[e]; known {
-			continue
-		}
-		set[e] = struct{}{}
-		for n := range next(e) {
-			todo = append(todo, n)
-		}
-	}
-	return set
 }
 
 // Entry describes a transaction in the pool as it was at one moment. The
@@ -152,9 +114,9 @@ func (e *entry) describe() Entry {
 	}
 }
 
-func txids(set map[*entry]struct{}) []chainhash.Hash {
-	ids := make([]chainhash.Hash, 0, len(set))
-	for _, e := range inOrder(set) {
+func txids(list []*entry) []chainhash.Hash {
+	ids := make([]chainhash.Hash, 0, len(list))
+	for _, e := range inOrder(slices.Clone(list)) {
 		ids = append(ids, e.tx.TxID)
 	}
 	return ids
@@ -166,62 +128,50 @@ func (p *Pool) announceLocked(e *entry, returned bool) {
 	p.notify.queueEvent(TxEvent{Kind: Added, Tx: e.tx, Fee: e.fee, VSize: e.vsize, Returned: returned})
 }
 
-// attachLocked adds an entry that fits: its parents are the entries whose
+// attachLocked adds an entry that fits: e.parents are the entries whose
 // outputs it spends, and nothing in the pool spends its outputs yet. Nobody
 // is told.
 func (p *Pool) attachLocked(e *entry) {
 	p.seq++
-	e.seq = p.seq
-	e.parents = make(map[*entry]struct{})
-	e.children = make(map[*entry]struct{})
-	for _, in := range e.tx.Msg.TxIn {
-		p.spent[in.PreviousOutPoint] = e
-		if parent := p.byTxID[in.PreviousOutPoint.Hash]; parent != nil {
-			e.parents[parent] = struct{}{}
-			parent.children[e] = struct{}{}
-		}
-	}
+	e.seq, e.attached, e.children = p.seq, true, nil
 	e.up, e.down = totals{}, totals{}
+	e.up.add(e)
 	e.down.add(e)
-	for a := range ancestorsOf(e) {
-		e.up.add(a)
-		if a != e {
-			a.down.add(e)
-			heap.Fix(&p.worst, a.heapIndex)
-		}
+	for _, parent := range e.parents {
+		parent.children = append(parent.children, e)
 	}
-	p.byTxID[e.tx.TxID] = e
-	p.byWTxID[e.tx.WTxID] = e
-	heap.Push(&p.worst, e)
+	for _, a := range e.ancestors() {
+		e.up.add(a)
+		a.down.add(e)
+		p.worth.move(a)
+	}
+	p.list(e)
+	p.best.put(e)
+	p.worth.put(e)
 	p.account(e, 1)
 }
 
 // detachLocked takes one entry out, without an event, and leaves the totals
 // of its relatives right. Its children lose it as their parent.
 func (p *Pool) detachLocked(e *entry) {
-	for a := range ancestorsOf(e) {
-		if a != e {
-			a.down.sub(e)
-			heap.Fix(&p.worst, a.heapIndex)
-		}
+	for _, a := range e.ancestors() {
+		a.down.sub(e)
+		p.worth.move(a)
 	}
-	for d := range descendantsOf(e) {
-		if d != e {
-			d.up.sub(e)
-		}
+	for _, d := range e.descendants() {
+		d.up.sub(e)
+		p.best.move(d)
 	}
-	for parent := range e.parents {
-		delete(parent.children, e)
+	for _, parent := range e.parents {
+		parent.children = without(parent.children, e)
 	}
-	for child := range e.children {
-		delete(child.parents, e)
+	for _, child := range e.children {
+		child.parents = without(child.parents, e)
 	}
-	for _, in := range e.tx.Msg.TxIn {
-		delete(p.spent, in.PreviousOutPoint)
-	}
-	delete(p.byTxID, e.tx.TxID)
-	delete(p.byWTxID, e.tx.WTxID)
-	heap.Remove(&p.worst, e.heapIndex)
+	p.unlist(e)
+	e.attached = false
+	p.best.drop(e)
+	p.worth.drop(e)
 	p.account(e, -1)
 }
 
@@ -232,8 +182,15 @@ func (p *Pool) account(e *entry, sign int64) {
 	p.vsize += sign * e.vsize
 	p.fees += sign * e.fee
 	p.countRecords(e, int(sign))
-	p.generation++
+	p.generation.Add(1)
+}
+
+// unlockShown shows the sums to the metrics, ends a change, and passes on
+// what it brought about.
+func (p *Pool) unlockShown() {
 	p.metrics.content(len(p.byTxID), p.vsize, p.usage, p.fees)
+	p.mu.Unlock()
+	p.notify.deliver()
 }
 
 // removeLocked takes one entry out for a reason.
@@ -287,49 +244,13 @@ func usageOf(tx *consensus.Tx) int64 {
 	return n
 }
 
-// evictionHeap has the entry on top that is the first to go when the pool is
-// full: the one with the least rate, counted with its descendants where
-// these pay more than itself, and of equals the latest. What members govern
-// with goes last, with all that it depends on: there is little of it.
-type evictionHeap []*entry
-
-// score returns the fee and size whose ratio an entry is worth keeping for.
+// score returns the fee and size whose ratio an entry is worth keeping for:
+// counted with its descendants where these pay more than itself. What members
+// govern with is kept longest, with all that it depends on: there is little
+// of it.
 func (e *entry) score() (fee, size int64) {
 	if policy.CompareRates(e.fee, e.vsize, e.down.fees, e.down.vsize) > 0 {
 		return e.fee, e.vsize
 	}
 	return e.down.fees, e.down.vsize
-}
-
-func (h evictionHeap) Len() int { return len(h) }
-
-func (h evictionHeap) Less(i, j int) bool {
-	if a, b := h[i].down.records > 0, h[j].down.records > 0; a != b {
-		return b
-	}
-	feeI, sizeI := h[i].score()
-	feeJ, sizeJ := h[j].score()
-	if c := policy.CompareRates(feeI, sizeI, feeJ, sizeJ); c != 0 {
-		return c < 0
-	}
-	return h[i].seq > h[j].seq
-}
-
-func (h evictionHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapIndex, h[j].heapIndex = i, j
-}
-
-func (h *evictionHeap) Push(x any) {
-	e := x.(*entry)
-	e.heapIndex = len(*h)
-	*h = append(*h, e)
-}
-
-func (h *evictionHeap) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return e
 }

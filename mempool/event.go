@@ -45,21 +45,22 @@ func (p *Pool) HandleEvent(ev chain.Event) {
 	case chain.Jumped:
 		p.jumpLocked(ev.Info)
 	}
-	p.generation++
+	p.generation.Add(1)
+	p.heard++
 	close(p.moved)
 	p.moved = make(chan struct{})
-	p.mu.Unlock()
-	p.notify.deliver()
+	p.unlockShown()
 }
 
 // connectLocked removes what the block confirms and what contradicts it.
 func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 	p.tip = b.Hash
 	for _, tx := range b.Txs[1:] {
+		p.aside.confirmed(p, tx.TxID)
 		if e := p.byTxID[tx.TxID]; e != nil {
 			p.removeLocked(e, ReasonBlock)
+			continue // nothing else here spends its inputs
 		}
-		p.aside.confirmed(p, tx.TxID)
 		for _, in := range tx.Msg.TxIn {
 			if e := p.spent[in.PreviousOutPoint]; e != nil {
 				p.removeTreeLocked(ReasonConflict, e)
@@ -69,7 +70,7 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 	for _, tx := range b.Txs {
 		p.arrivedLocked(tx)
 	}
-	p.floor.falling, p.floor.updated = true, p.now()
+	p.floor.mayFall(p.now())
 	p.setFlagsLocked(info.Height + 1)
 }
 
@@ -77,11 +78,9 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 func (p *Pool) jumpLocked(info chain.BlockInfo) {
 	p.tip = info.Hash
 	p.aside, p.unsure = nil, false
-	all := make([]*entry, 0, len(p.byTxID))
-	for _, e := range p.byTxID {
-		all = append(all, e)
+	for p.last != nil {
+		p.removeLocked(p.last, ReasonReorg) // children before parents
 	}
-	p.removeTreeLocked(ReasonReorg, all...)
 	p.setFlagsLocked(info.Height + 1)
 }
 
@@ -95,7 +94,7 @@ func (p *Pool) setFlagsLocked(height int32) {
 		return
 	}
 	var unsure []*entry
-	for _, e := range p.byTxID {
+	for e := range p.all() {
 		if flags&^e.flags != 0 {
 			unsure = append(unsure, e)
 		}
@@ -203,7 +202,7 @@ func (p *Pool) settleLocked() {
 // immature or not final.
 func (p *Pool) dropUnfitLocked(next chain.NextBlock) {
 	var unfit []*entry
-	for _, e := range p.byTxID {
+	for e := range p.all() {
 		if !e.spendsCoinbase && !e.timeLocked {
 			continue
 		}

@@ -337,7 +337,7 @@ func (w *world) checkPool() {
 	var usage, vsize, fees int64
 	for txid, e := range p.byTxID {
 		usage, vsize, fees = usage+e.usage, vsize+e.vsize, fees+e.fee
-		if txid != e.tx.TxID || p.byWTxID[e.tx.WTxID] != e || p.worst[e.heapIndex] != e {
+		if txid != e.tx.TxID || p.byWTxID[e.tx.WTxID] != e || !e.attached {
 			w.t.Fatalf("%v is not where it should be in the pool's maps", e.tx.TxID)
 		}
 		parents := make(map[*entry]struct{})
@@ -363,7 +363,7 @@ func (w *world) checkPool() {
 		for _, txOut := range e.tx.Msg.TxOut {
 			out += txOut.Value
 		}
-		if !maps.Equal(parents, e.parents) {
+		if !maps.Equal(parents, setOf(e.parents)) || len(parents) != len(e.parents) {
 			w.t.Fatalf("parents of %v are wrong", e.tx.TxID)
 		}
 		if in-out != e.fee {
@@ -375,8 +375,8 @@ func (w *world) checkPool() {
 		if got, want := e.down, sum(descendantsOf(e)); got != want {
 			w.t.Fatalf("descendants of %v sum up to %+v, not %+v", e.tx.TxID, want, got)
 		}
-		for child := range e.children {
-			if _, ok := child.parents[e]; !ok || p.byTxID[child.tx.TxID] != child {
+		for child := range setOf(e.children) {
+			if !slices.Contains(child.parents, e) || p.byTxID[child.tx.TxID] != child {
 				w.t.Fatalf("child of %v does not know it", e.tx.TxID)
 			}
 		}
@@ -384,16 +384,70 @@ func (w *world) checkPool() {
 	if !maps.Equal(spent, p.spent) {
 		w.t.Fatal("the index of spent outputs is wrong")
 	}
-	if len(p.byWTxID) != len(p.byTxID) || len(p.worst) != len(p.byTxID) {
+	if len(p.byWTxID) != len(p.byTxID) {
 		w.t.Fatal("the pool's maps differ in size")
 	}
+	w.checkOrder()
 	if usage != p.usage || vsize != p.vsize || fees != p.fees {
 		w.t.Fatalf("sums are %d %d %d, not %d %d %d", usage, vsize, fees, p.usage, p.vsize, p.fees)
 	}
 }
 
-func sum(set map[*entry]struct{}) (t totals) {
-	for e := range set {
+// checkOrder checks the list of entries and both rankings.
+func (w *world) checkOrder() {
+	w.t.Helper()
+	p := w.pool
+	var last *entry
+	n := 0
+	for e := range p.all() {
+		if e.prev != last || last != nil && last.seq >= e.seq || p.byTxID[e.tx.TxID] != e {
+			w.t.Fatalf("%v is not where it should be in the list", e.tx.TxID)
+		}
+		last = e
+		n++
+	}
+	if n != len(p.byTxID) || last != p.last {
+		w.t.Fatalf("%d entries in the list, %d in the pool", n, len(p.byTxID))
+	}
+	w.checkRanking(&p.best, func(e *entry) (int64, int64, bool) { return e.up.fees, e.up.vsize, false })
+	w.checkRanking(&p.worth, func(e *entry) (int64, int64, bool) {
+		fee, size := e.score()
+		return fee, size, e.down.records > 0
+	})
+}
+
+func (w *world) checkRanking(q *ranking, key func(*entry) (fee, size int64, kept bool)) {
+	w.t.Helper()
+	seen := make(map[*entry]bool)
+	for i := range q.heap {
+		r := &q.heap[i]
+		if i > 0 && q.before(r, &q.heap[(i-1)/2]) {
+			w.t.Fatal("a ranking is no heap")
+		}
+		if q.isVoid(r) {
+			continue
+		}
+		fee, size, kept := key(r.entry)
+		if seen[r.entry] || !r.entry.attached || r.fee != fee || r.size != size || r.kept != kept || r.seq != r.entry.seq {
+			w.t.Fatalf("the rank of %v is wrong", r.entry.tx.TxID)
+		}
+		seen[r.entry] = true
+	}
+	if len(seen) != len(w.pool.byTxID) || q.valid != len(seen) {
+		w.t.Fatalf("%d entries are ranked, %d counted, %d in the pool", len(seen), q.valid, len(w.pool.byTxID))
+	}
+}
+
+func setOf(list []*entry) map[*entry]struct{} {
+	set := make(map[*entry]struct{})
+	for _, e := range list {
+		set[e] = struct{}{}
+	}
+	return set
+}
+
+func sum(list []*entry) (t totals) {
+	for _, e := range list {
 		t.add(e)
 	}
 	return t

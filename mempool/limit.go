@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"math"
+	"sync"
 	"time"
 
 	"github.com/charterchain/charter/mempool/policy"
@@ -14,7 +15,8 @@ const floorHalfLife = 12 * time.Hour
 // feeFloor is the rate that newcomers must pay because others were evicted
 // for paying less. It falls once a block has come since the last eviction.
 type feeFloor struct {
-	rate    float64 // per 1,000 virtual bytes; a decaying estimate, no amount
+	mu      sync.Mutex // a leaf: the floor falls while Pool.mu is held for reading
+	rate    float64    // per 1,000 virtual bytes; a decaying estimate, no amount
 	updated time.Time
 	falling bool
 }
@@ -25,7 +27,8 @@ func (p *Pool) incremental() policy.FeeRate { return policy.FeeRate(max(p.policy
 // floorLocked lets the floor fall as time asks and returns it, rounded up.
 func (p *Pool) floorLocked() policy.FeeRate {
 	f := &p.floor
-	defer func() { p.metrics.minFee.Set(f.rate) }()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.falling && f.rate > 0 {
 		half := floorHalfLife
 		switch {
@@ -42,6 +45,7 @@ func (p *Pool) floorLocked() policy.FeeRate {
 		if f.rate < float64(p.incremental())/2 || f.rate < 1 {
 			f.rate = 0
 		}
+		p.metrics.minFee.Set(f.rate)
 	}
 	if f.rate == 0 {
 		return 0
@@ -49,14 +53,31 @@ func (p *Pool) floorLocked() policy.FeeRate {
 	return max(policy.FeeRate(math.Ceil(f.rate)), p.incremental())
 }
 
+// raise lifts the floor to rate, if it is lower.
+func (f *feeFloor) raise(rate float64, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if rate > f.rate {
+		f.rate, f.updated, f.falling = rate, now, false
+	}
+}
+
+// mayFall lets the floor fall from now on.
+func (f *feeFloor) mayFall(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.falling, f.updated = true, now
+}
+
 // trimLocked evicts what pays least until the pool fits its budget.
 func (p *Pool) trimLocked() {
-	for p.usage > p.policy.MempoolBytes && len(p.worst) > 0 {
-		e := p.worst[0]
-		rate := float64(policy.RateOf(e.down.fees, e.down.vsize) + p.incremental())
-		if rate > p.floor.rate {
-			p.floor = feeFloor{rate: rate, updated: p.now()}
+	for p.usage > p.policy.MempoolBytes {
+		e := p.worth.top()
+		if e == nil {
+			break
 		}
+		p.floor.raise(float64(policy.RateOf(e.down.fees, e.down.vsize)+p.incremental()), p.now())
+		p.metrics.minFee.Set(p.floor.rate)
 		p.removeTreeLocked(ReasonSize, e)
 	}
 }
@@ -68,7 +89,7 @@ func (p *Pool) expireLocked() {
 	}
 	limit := p.now().Add(-p.policy.MempoolExpiry)
 	var old []*entry
-	for _, e := range p.byTxID {
+	for e := range p.all() {
 		if e.time.Before(limit) {
 			old = append(old, e)
 		}

@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -28,8 +29,10 @@ type orphan struct {
 	ready   bool                        // a parent has come: try again
 }
 
-// orphanage holds the orphans. Pool.mu guards it.
+// orphanage holds the orphans. Pool.mu guards it; byWTxID changes under look
+// too, so that either is enough to read it.
 type orphanage struct {
+	look     sync.RWMutex
 	byWTxID  map[chainhash.Hash]*orphan
 	byParent map[chainhash.Hash]map[*orphan]struct{} // by missing txid
 	bySource map[string]int
@@ -81,8 +84,22 @@ func (p *Pool) keepOrphanLocked(tx *consensus.Tx, missing []wire.OutPoint, sourc
 	return true
 }
 
+func (o *orphanage) has(wtxid chainhash.Hash) bool {
+	o.look.RLock()
+	defer o.look.RUnlock()
+	return o.byWTxID[wtxid] != nil
+}
+
+func (o *orphanage) count() int {
+	o.look.RLock()
+	defer o.look.RUnlock()
+	return len(o.byWTxID)
+}
+
 func (o *orphanage) add(w *orphan) {
+	o.look.Lock()
 	o.byWTxID[w.tx.WTxID] = w
+	o.look.Unlock()
 	o.bySource[w.source]++
 	o.usage += w.usage
 	for txid := range w.missing {
@@ -97,7 +114,9 @@ func (o *orphanage) remove(w *orphan) {
 	if o.byWTxID[w.tx.WTxID] != w {
 		return
 	}
+	o.look.Lock()
 	delete(o.byWTxID, w.tx.WTxID)
+	o.look.Unlock()
 	if o.bySource[w.source]--; o.bySource[w.source] == 0 {
 		delete(o.bySource, w.source)
 	}
@@ -149,6 +168,9 @@ func (o *orphanage) takeReady() *orphan {
 // any more, and those that wait for it can be tried.
 func (p *Pool) arrivedLocked(tx *consensus.Tx) {
 	o := &p.orphans
+	if len(o.byWTxID) == 0 {
+		return
+	}
 	if w := o.byWTxID[tx.WTxID]; w != nil {
 		o.remove(w)
 	}

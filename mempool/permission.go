@@ -1,6 +1,8 @@
 package mempool
 
 import (
+	"bytes"
+	"maps"
 	"math"
 	"slices"
 
@@ -70,6 +72,9 @@ func checkPermitted(tx *consensus.Tx, coins []consensus.Coin, next chain.NextBlo
 		return nil, nil
 	}
 	g := &governing{coins: slices.Clone(coins)}
+	for i := range g.coins {
+		g.coins[i].Script = bytes.Clone(g.coins[i].Script) // may be part of something large
+	}
 	for i, in := range tx.Msg.TxIn {
 		if !record.Speaks(in, &coins[i]) {
 			continue
@@ -103,8 +108,8 @@ func tryRecords(e *entry, next chain.NextBlock) error {
 		return nil
 	}
 	draft := next.Permissions.Draft(next.Height)
-	for _, a := range inOrder(ancestorsOf(e)) {
-		if a != e && a.gov != nil {
+	for _, a := range inOrder(e.ancestors()) {
+		if a.gov != nil {
 			// What fails here was judged before, in another company; if e
 			// needs it, e fails too.
 			_ = draft.Add(a.tx, a.gov.coins)
@@ -125,7 +130,7 @@ func (p *Pool) followPermissionsLocked(changed bool) {
 		p.unsure = false
 		return
 	}
-	if p.governing == 0 && !p.unsure {
+	if len(p.governing) == 0 && !p.unsure {
 		return
 	}
 	if next := p.chain.Next(); next.Prev.Hash == p.tip {
@@ -139,14 +144,15 @@ func (p *Pool) followPermissionsLocked(changed bool) {
 func (p *Pool) judgeAgainLocked(next chain.NextBlock) {
 	all := p.unsure
 	p.unsure = false
-	if next.Permissions == nil || !all && p.governing == 0 {
+	if next.Permissions == nil || !all && len(p.governing) == 0 {
 		return
 	}
+	judged := p.all()
+	if !all {
+		judged = maps.Keys(p.governing)
+	}
 	var unfit []*entry
-	for _, e := range p.byTxID {
-		if !all && e.gov == nil {
-			continue
-		}
+	for e := range judged {
 		if err := p.stillPermittedLocked(e, next, all); err != nil {
 			p.log.Debug("transaction leaves, it is not permitted any more", "txid", e.tx.TxID, "err", err)
 			unfit = append(unfit, e)
@@ -179,18 +185,34 @@ func (p *Pool) stillPermittedLocked(e *entry, next chain.NextBlock, changed bool
 	return tryRecords(e, next)
 }
 
-// countRecords keeps the number of waiting transactions with records of each
-// member.
+// countRecords keeps the set of waiting transactions with records, and their
+// number for each member. sign is 1 for a newcomer, -1 for one that leaves.
 func (p *Pool) countRecords(e *entry, sign int) {
 	if e.gov == nil {
 		return
 	}
-	p.governing += sign
+	if sign > 0 {
+		p.governing[e] = struct{}{}
+	} else {
+		delete(p.governing, e)
+	}
 	for _, id := range e.gov.members {
 		if p.records[id] += sign; p.records[id] == 0 {
 			delete(p.records, id)
 		}
 	}
+}
+
+// speakingLocked returns the entries in which members speak, in the order in
+// which they came.
+func (p *Pool) speakingLocked() []*entry {
+	var list []*entry
+	for e := range p.governing {
+		if e.speaking() > 0 {
+			list = append(list, e)
+		}
+	}
+	return inOrder(list)
 }
 
 // overlaySeq is where the numbers of an overlay's entries begin: behind all

@@ -3,8 +3,8 @@ package mempool
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -57,34 +57,34 @@ type Pool struct {
 
 	notify notifier
 	wake   chan struct{} // capacity 1: Run has work
+	made   lastTemplate
 
-	mu    sync.Mutex
+	generation atomic.Uint64 // counts changes of tip and content, under mu
+
+	directory // reading needs either mu or its own lock, writing both
+
+	// What judges without changing anything holds mu for reading.
+	mu    sync.RWMutex
 	tip   chainhash.Hash // the best block after the last event
 	aside *aside         // while a reorganisation is under way, else nil
 	moved chan struct{}  // closed and replaced with every event
+	heard uint64         // events so far
 
 	unsure    bool                    // permissions changed since what waits was judged
-	governing int                     // waiting transactions with records
+	governing map[*entry]struct{}     // waiting transactions with records
 	records   map[record.MemberID]int // those of them in which a member speaks
 
-	generation uint64               // counts changes of tip and content
-	nextFlags  txscript.ScriptFlags // of the block on top of tip
+	nextFlags txscript.ScriptFlags // of the block on top of tip
 
-	byTxID  map[chainhash.Hash]*entry
-	byWTxID map[chainhash.Hash]*entry
-	spent   map[wire.OutPoint]*entry // the entry that spends it
-	worst   evictionHeap             // all entries, the first to evict on top
-	seq     uint64                   // of the entry added last
-	usage   int64                    // estimated memory of all entries
-	vsize   int64                    // of all entries
-	fees    int64                    // of all entries
+	best  ranking // what pays most per virtual byte, with its ancestors, on top
+	worth ranking // what a full pool lets go of first on top
+	seq   uint64  // of the entry added last
+	usage int64   // estimated memory of all entries
+	vsize int64   // of all entries
+	fees  int64   // of all entries
 
 	floor   feeFloor
 	orphans orphanage
-	cached  *cachedTemplate
-
-	templateWeight int64 // see Info
-	templateTxs    int
 }
 
 // defaultBytes is the budget of a pool for which none is set.
@@ -94,20 +94,21 @@ const defaultBytes = 300_000_000
 // from then on pass every event of the chain to HandleEvent, without a gap.
 func New(cfg Config) *Pool {
 	p := &Pool{
-		chain:   cfg.Chain,
-		params:  cfg.Params,
-		policy:  cfg.Params.Policy,
-		checker: cfg.Checker,
-		now:     cfg.Now,
-		metrics: cfg.Metrics,
-		wake:    make(chan struct{}, 1),
-		moved:   make(chan struct{}),
-		byTxID:  make(map[chainhash.Hash]*entry),
-		byWTxID: make(map[chainhash.Hash]*entry),
-		spent:   make(map[wire.OutPoint]*entry),
-		orphans: newOrphanage(),
-		records: make(map[record.MemberID]int),
+		chain:     cfg.Chain,
+		params:    cfg.Params,
+		policy:    cfg.Params.Policy,
+		checker:   cfg.Checker,
+		now:       cfg.Now,
+		metrics:   cfg.Metrics,
+		wake:      make(chan struct{}, 1),
+		moved:     make(chan struct{}),
+		best:      ranking{kind: rankPackage},
+		worth:     ranking{kind: rankWorth, lowest: true},
+		orphans:   newOrphanage(),
+		governing: make(map[*entry]struct{}),
+		records:   make(map[record.MemberID]int),
 	}
+	p.directory.init()
 	if cfg.Policy != nil {
 		p.policy = *cfg.Policy
 	}
@@ -126,18 +127,22 @@ func New(cfg Config) *Pool {
 	return p
 }
 
-// lockCaughtUp takes the lock at a moment when the pool has heard of
-// everything the chain has done, and returns the block to come. Without
-// error the caller holds p.mu.
-func (p *Pool) lockCaughtUp(ctx context.Context) (chain.NextBlock, error) {
+// lockCaughtUp takes the lock, for reading where changes is false, at a
+// moment when the pool has heard of everything the chain has done, and
+// returns the block to come. Without error the caller holds the lock.
+func (p *Pool) lockCaughtUp(ctx context.Context, changes bool) (chain.NextBlock, error) {
+	lock := p.mu.RLocker()
+	if changes {
+		lock = &p.mu
+	}
 	for {
-		p.mu.Lock()
+		lock.Lock()
 		next := p.chain.Next()
 		if p.aside == nil && !p.unsure && next.Prev.Hash == p.tip {
 			return next, nil
 		}
 		moved := p.moved
-		p.mu.Unlock()
+		lock.Unlock()
 		select {
 		case <-moved:
 		case <-ctx.Done():
@@ -151,99 +156,48 @@ func (p *Pool) lockCaughtUp(ctx context.Context) (chain.NextBlock, error) {
 // at most, since it then waits for HandleEvent.
 func (p *Pool) stillLocked() bool { return p.chain.Best().Hash == p.tip }
 
-// Get returns the transaction with the given txid, nil when it is not here.
-func (p *Pool) Get(txid chainhash.Hash) *consensus.Tx { return p.find(p.byTxID, txid) }
-
-// GetByWTxID returns the transaction with the given wtxid, or nil.
-func (p *Pool) GetByWTxID(wtxid chainhash.Hash) *consensus.Tx { return p.find(p.byWTxID, wtxid) }
-
-func (p *Pool) find(m map[chainhash.Hash]*entry, id chainhash.Hash) *consensus.Tx {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e := m[id]; e != nil {
-		return e.tx
-	}
-	return nil
-}
-
-// Have reports whether the pool, or its orphans, hold a transaction with
-// this wtxid.
-func (p *Pool) Have(wtxid chainhash.Hash) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.byWTxID[wtxid] != nil || p.orphans.byWTxID[wtxid] != nil
-}
-
-// Spender returns the transaction in the pool that spends op, or nil.
-func (p *Pool) Spender(op wire.OutPoint) *consensus.Tx {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e := p.spent[op]; e != nil {
-		return e.tx
-	}
-	return nil
-}
-
-// Coin returns the output op of a transaction in the pool, with the height
-// of the next block, if it is unspent there.
-func (p *Pool) Coin(op wire.OutPoint) (consensus.Coin, bool) {
-	next := p.chain.Next().Height
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.spent[op] != nil {
-		return consensus.Coin{}, false
-	}
-	return p.outputLocked(op, next)
-}
-
-// outputLocked returns an output of a transaction in the pool, spent or not.
-func (p *Pool) outputLocked(op wire.OutPoint, height int32) (consensus.Coin, bool) {
-	e := p.byTxID[op.Hash]
-	if e == nil || int64(op.Index) >= int64(len(e.tx.Msg.TxOut)) {
-		return consensus.Coin{}, false
-	}
-	out := e.tx.Msg.TxOut[op.Index]
-	return consensus.Coin{Amount: out.Value, Script: out.PkScript, Height: height}, true
-}
-
 // Entries returns a description of every transaction, parents before
 // children.
 func (p *Pool) Entries() []Entry {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	list := make([]Entry, 0, len(p.byTxID))
-	for _, e := range p.sortedLocked() {
+	for e := range p.all() {
 		list = append(list, e.describe())
 	}
 	return list
 }
 
-// sortedLocked returns all entries in the order in which they were added:
-// parents before children.
-func (p *Pool) sortedLocked() []*entry {
-	list := make([]*entry, 0, len(p.byTxID))
-	for _, e := range p.byTxID {
-		list = append(list, e)
-	}
-	slices.SortFunc(list, bySeq)
-	return list
-}
-
 // TxIDs returns the txid of every transaction, parents before children.
 func (p *Pool) TxIDs() []chainhash.Hash {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	ids := make([]chainhash.Hash, 0, len(p.byTxID))
-	for _, e := range p.sortedLocked() {
+	for e := range p.all() {
 		ids = append(ids, e.tx.TxID)
+	}
+	return ids
+}
+
+// WTxIDs returns the wtxid of the limit transactions that came first, parents
+// before children.
+func (p *Pool) WTxIDs(limit int) []chainhash.Hash {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	ids := make([]chainhash.Hash, 0, min(limit, len(p.byTxID)))
+	for e := range p.all() {
+		if len(ids) == limit {
+			break
+		}
+		ids = append(ids, e.tx.WTxID)
 	}
 	return ids
 }
 
 // Entry describes the transaction with the given txid.
 func (p *Pool) Entry(txid chainhash.Hash) (Entry, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	e := p.byTxID[txid]
 	if e == nil {
 		return Entry{}, false
@@ -254,26 +208,25 @@ func (p *Pool) Entry(txid chainhash.Hash) (Entry, bool) {
 // Ancestors describes all transactions in the pool on which txid depends,
 // parents before children, without itself; ok is false when it is not here.
 func (p *Pool) Ancestors(txid chainhash.Hash) (list []Entry, ok bool) {
-	return p.relatives(txid, ancestorsOf)
+	return p.relatives(txid, (*entry).ancestors)
 }
 
 // Descendants describes all transactions in the pool that depend on txid,
 // parents before children, without itself; ok is false when it is not here.
 func (p *Pool) Descendants(txid chainhash.Hash) (list []Entry, ok bool) {
-	return p.relatives(txid, descendantsOf)
+	return p.relatives(txid, (*entry).descendants)
 }
 
-func (p *Pool) relatives(txid chainhash.Hash, of func(...*entry) map[*entry]struct{}) ([]Entry, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *Pool) relatives(txid chainhash.Hash, of func(*entry) []*entry) ([]Entry, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	e := p.byTxID[txid]
 	if e == nil {
 		return nil, false
 	}
-	set := of(e)
-	delete(set, e)
-	list := make([]Entry, 0, len(set))
-	for _, r := range inOrder(set) {
+	others := inOrder(of(e))
+	list := make([]Entry, 0, len(others))
+	for _, r := range others {
 		list = append(list, r.describe())
 	}
 	return list, true
@@ -299,20 +252,21 @@ type Info struct {
 
 // Info returns a summary of the pool.
 func (p *Pool) Info() Info {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	weight, txs := p.made.size()
 	return Info{
 		Count: len(p.byTxID), VSize: p.vsize, Usage: p.usage, MaxUsage: p.policy.MempoolBytes,
 		Fees: p.fees, MinFee: p.minFeeLocked(), MinRelayFee: policy.FeeRate(p.policy.MinRelayFee),
-		Incremental: p.incremental(), Orphans: len(p.orphans.byWTxID), Generation: p.generation,
-		TemplateWeight: p.templateWeight, TemplateTxs: p.templateTxs,
+		Incremental: p.incremental(), Orphans: p.orphans.count(), Generation: p.generation.Load(),
+		TemplateWeight: weight, TemplateTxs: txs,
 	}
 }
 
 // MinFee returns the rate that a transaction must pay to enter now.
 func (p *Pool) MinFee() policy.FeeRate {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	return p.minFeeLocked()
 }
 
@@ -320,9 +274,6 @@ func (p *Pool) minFeeLocked() policy.FeeRate {
 	return max(policy.FeeRate(p.policy.MinRelayFee), p.floorLocked())
 }
 
-// Generation changes with every change of the pool's content or tip.
-func (p *Pool) Generation() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.generation
-}
+// Generation changes with every change of the pool's content or tip. It never
+// waits.
+func (p *Pool) Generation() uint64 { return p.generation.Load() }

@@ -24,8 +24,7 @@ func (p *Pool) Run(ctx context.Context) error {
 			p.expireOrphans()
 			p.mu.Lock()
 			p.expireLocked()
-			p.mu.Unlock()
-			p.notify.deliver()
+			p.unlockShown()
 		}
 	}
 }

@@ -212,14 +212,16 @@ func TestLeaveOut(t *testing.T) {
 		m.LockTime = n
 		return consensus.NewTx(m)
 	}
-	list := make([]*candidate, 5)
+	list := make([]*entry, 5)
+	ranked := &ranking{kind: rankPackage}
 	for i := range list {
-		list[i] = &candidate{tx: tx(uint32(i)), place: i, heapSlot: -1, vsize: 100, fee: int64(i), up: totals{vsize: 100, fees: int64(i)}}
+		list[i] = &entry{tx: tx(uint32(i)), seq: uint64(i), vsize: 100, fee: int64(i), up: totals{vsize: 100, fees: int64(i)}}
+		ranked.put(list[i])
 	}
-	list[1].children, list[2].parents = []int{2}, []int{1}
-	list[2].children, list[3].parents = []int{3}, []int{2}
-	ch := &chooser{list: list, left: room{1 << 20, 1 << 20, 10}, chosen: &choice{}}
-	ch.leaveOut(list[1])
+	list[1].children, list[2].parents = list[2:3], list[1:2]
+	list[2].children, list[3].parents = list[3:4], list[2:3]
+	ch := &chooser{ranked: ranked.walk(), left: room{1 << 20, 1 << 20, 10}, marks: make(map[*entry]*mark), chosen: &choice{}}
+	ch.leaveOut(ch.mark(list[1]))
 	ch.pay()
 	if got := ids(ch.chosen.txs); !slices.Equal(got, ids([]*consensus.Tx{list[4].tx, list[0].tx})) {
 		t.Errorf("picked %v", got)

@@ -117,6 +117,7 @@ func (s *senate) expectPool(txs ...*consensus.Tx) {
 
 func (s *senate) template(opts TemplateOptions) *Template {
 	s.t.Helper()
+	checkChoice(s.t, s.pool, room{weight: 4_000_000, sigOps: 80_000, txs: 1 << 20})
 	t, err := s.pool.Template(context.Background(), opts)
 	if err != nil {
 		s.t.Fatalf("Template: %v", err)

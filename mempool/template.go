@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -104,32 +105,38 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	if opts.MaxWeight > 0 {
 		limit = min(limit, opts.MaxWeight)
 	}
-	next, err := p.lockCaughtUp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if opts.Fixed != nil {
-		generation := p.generation
-		p.mu.Unlock()
-		return p.assemble(next, opts, fixedChoice(opts.Fixed, generation))
-	}
-	if c := p.cached; c != nil && c.generation == p.generation && c.room == limit-reserve {
-		p.mu.Unlock()
-		return p.made(p.assemble(next, opts, c.choice))
-	}
-	generation, set := p.generation, p.candidatesLocked()
-	p.mu.Unlock()
-
-	chosen := choose(set, room{
+	left := room{
 		weight: limit - reserve,
 		sigOps: p.params.Limits.BlockSigOpCost - reservedSigOps,
 		txs:    p.params.Limits.BlockTxs - 1,
-	}, draftOf(next))
-	chosen.generation = generation
-	p.mu.Lock()
-	p.cached = &cachedTemplate{choice: chosen, room: limit - reserve}
-	p.mu.Unlock()
-	return p.made(p.assemble(next, opts, chosen))
+	}
+	next, err := p.lockCaughtUp(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	generation := p.generation.Load()
+	if opts.Fixed != nil {
+		p.mu.RUnlock()
+		return p.assemble(next, opts, fixedChoice(opts.Fixed, generation))
+	}
+	chosen, cluttered := p.made.choice(generation, left.weight), false
+	if chosen == nil {
+		chosen = choose(&p.best, p.speakingLocked(), left, draftOf(next))
+		chosen.generation = generation
+		cluttered = p.best.cluttered()
+	}
+	p.mu.RUnlock()
+	p.made.keep(chosen.finish(), left.weight)
+	if cluttered {
+		p.mu.Lock()
+		p.best.compact()
+		p.mu.Unlock()
+	}
+	t, err := p.assemble(next, opts, chosen)
+	if err == nil {
+		p.made.note(t)
+	}
+	return t, err
 }
 
 // draftOf begins the block to come for those who govern; nil on chains
@@ -141,21 +148,43 @@ func draftOf(next chain.NextBlock) *permission.Draft {
 	return next.Permissions.Draft(next.Height)
 }
 
-// made takes note of a template for Info.
-func (p *Pool) made(t *Template, err error) (*Template, error) {
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.templateWeight, p.templateTxs = t.Weight, len(t.Txs)
-	return t, nil
+// lastTemplate is what is known of the last template of the pool's
+// transactions. Its lock is a leaf.
+type lastTemplate struct {
+	mu     sync.Mutex
+	chosen *choice // nil: none yet
+	room   int64   // weight that there was for it
+
+	weight int64 // see Info
+	txs    int
 }
 
-// cachedTemplate is the last choice of transactions.
-type cachedTemplate struct {
-	*choice
-	room int64
+// choice returns the last choice, if it is that of a generation and a room.
+func (l *lastTemplate) choice(generation uint64, room int64) *choice {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.chosen == nil || l.chosen.generation != generation || l.room != room {
+		return nil
+	}
+	return l.chosen
+}
+
+func (l *lastTemplate) keep(c *choice, room int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.chosen, l.room = c, room
+}
+
+func (l *lastTemplate) note(t *Template) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.weight, l.txs = t.Weight, len(t.Txs)
+}
+
+func (l *lastTemplate) size() (weight int64, txs int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.weight, l.txs
 }
 
 // choice is a list of transactions for a block.
@@ -175,28 +204,36 @@ type choice struct {
 // witnessReserved is the reserved value of BIP141, which has no meaning yet.
 func witnessReserved() (reserved [32]byte) { return reserved }
 
-// add puts a candidate at the end.
-func (c *choice) add(tx *candidate) {
-	c.txs = append(c.txs, tx.tx)
-	c.fees = append(c.fees, tx.fee)
-	c.sigOps = append(c.sigOps, tx.sigOps)
+// add puts an entry at the end.
+func (c *choice) add(e *entry, depends []int) {
+	c.txs = append(c.txs, e.tx)
+	c.fees = append(c.fees, e.fee)
+	c.sigOps = append(c.sigOps, e.sigOps)
+	c.depends = append(c.depends, depends)
 }
 
-// finish computes what follows from the list.
+// finish computes what follows from the list, the first time.
 func (c *choice) finish() *choice {
+	if c.commitment != nil {
+		return c
+	}
 	for i, tx := range c.txs {
 		c.totalFees += c.fees[i]
 		c.totalSigOps += c.sigOps[i]
 		c.weight += tx.Weight
 	}
-	c.depends = dependencies(c.txs)
-	c.branch = coinbaseBranch(c.txs)
-	c.commitment = consensus.WitnessCommitmentOutput(append([]*consensus.Tx{nil}, c.txs...), witnessReserved())
+	all := append(make([]*consensus.Tx, 1, 1+len(c.txs)), c.txs...)
+	c.commitment = consensus.WitnessCommitmentOutput(all, witnessReserved())
+	ids := make([]chainhash.Hash, len(all)) // that of the coinbase is not part of the branch
+	for i, tx := range c.txs {
+		ids[i+1] = tx.TxID
+	}
+	c.branch = consensus.FirstBranch(ids)
 	return c
 }
 
 func fixedChoice(txs []*consensus.Tx, generation uint64) *choice {
-	c := &choice{generation: generation, txs: txs, fees: make([]int64, len(txs)), sigOps: make([]int64, len(txs))}
+	c := &choice{generation: generation, txs: txs, fees: make([]int64, len(txs)), sigOps: make([]int64, len(txs)), depends: dependencies(txs)}
 	return c.finish()
 }
 
@@ -228,27 +265,6 @@ func insertOnce(list []int, n int) []int {
 	copy(list[at+1:], list[at:])
 	list[at] = n
 	return list
-}
-
-// coinbaseBranch returns the siblings on the way from the coinbase, the
-// first leaf, to the merkle root, for a block that goes on with txs.
-func coinbaseBranch(txs []*consensus.Tx) []chainhash.Hash {
-	level := make([]chainhash.Hash, len(txs)+1)
-	for i, tx := range txs {
-		level[i+1] = tx.TxID
-	}
-	var branch []chainhash.Hash
-	for len(level) > 1 {
-		if len(level)%2 == 1 {
-			level = append(level, level[len(level)-1])
-		}
-		branch = append(branch, level[1])
-		for i := 1; i < len(level)/2; i++ {
-			level[i] = hashPair(level[2*i], level[2*i+1])
-		}
-		level = level[:len(level)/2]
-	}
-	return branch
 }
 
 func hashPair(a, b chainhash.Hash) chainhash.Hash {
