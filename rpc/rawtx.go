@@ -14,7 +14,6 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/index"
-	"github.com/charterchain/charter/chain/params/scan"
 )
 
 // rawTxMethods decode, show and submit transactions.
@@ -139,11 +138,11 @@ func decodeTx(text string) (*consensus.Tx, *Error) {
 	if err != nil {
 		return nil, fail(codeDeserialization, "TX decode failed: not hexadecimal (%d characters)", len(text))
 	}
-	msg, err := scan.DecodeTx(raw)
+	tx, err := consensus.DecodeTx(raw)
 	if err != nil {
 		return nil, fail(codeDeserialization, "TX decode failed: %v. Make sure the tx has at least one input.", err)
 	}
-	return consensus.NewTx(msg), nil
+	return tx, nil
 }
 
 func (c *call) tx(i int) *consensus.Tx {

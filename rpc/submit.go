@@ -9,20 +9,19 @@ import (
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/chain/params"
-	"github.com/charterchain/charter/chain/params/scan"
 )
 
 // decodeBlock reads a block given as hex.
-func (m *miningMethods) decodeBlock(text string) (*wire.MsgBlock, *Error) {
+func (m *miningMethods) decodeBlock(text string) (*consensus.Block, *Error) {
 	raw, err := hex.DecodeString(text)
 	if err != nil {
 		return nil, fail(codeDeserialization, "Block decode failed: not hexadecimal (%d characters)", len(text))
 	}
-	msg, err := scan.DecodeBlock(raw, &m.chain.Params().Limits)
+	block, err := consensus.DecodeBlock(raw, &m.chain.Params().Limits)
 	if err != nil {
 		return nil, fail(codeDeserialization, "Block decode failed: %v", err)
 	}
-	return msg, nil
+	return block, nil
 }
 
 // propose answers the proposal mode of getblocktemplate (BIP23): null, or the
@@ -31,11 +30,10 @@ func (m *miningMethods) propose(ctx context.Context, data string) (any, error) {
 	if data == "" {
 		return nil, fail(codeType, "Missing data String key for proposal")
 	}
-	msg, err := m.decodeBlock(data)
-	if err != nil {
-		return nil, err
+	block, bad := m.decodeBlock(data)
+	if bad != nil {
+		return nil, bad
 	}
-	block := consensus.NewBlock(msg)
 	if info, ok := m.chain.Lookup(block.Hash); ok {
 		switch info.State {
 		case chain.StateValid:
@@ -68,12 +66,11 @@ func (m *miningMethods) submitBlock(_ context.Context, c *call) (any, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	msg, bad := m.decodeBlock(text)
+	block, bad := m.decodeBlock(text)
 	if bad != nil {
 		return nil, bad
 	}
-	m.addReservedValue(msg)
-	block := consensus.NewBlock(msg)
+	block = m.addReservedValue(block)
 	if info, ok := m.chain.Lookup(block.Hash); ok {
 		switch {
 		case info.State == chain.StateInvalid:
@@ -101,13 +98,17 @@ func (m *miningMethods) submitBlock(_ context.Context, c *call) (any, error) {
 
 // addReservedValue gives a coinbase without witness the one that the commitment
 // of a template needs, as Bitcoin Core does: miners leave it away.
-func (m *miningMethods) addReservedValue(msg *wire.MsgBlock) {
-	parent, ok := m.chain.Lookup(msg.Header.PrevBlock)
-	if !ok || !params.Active(m.chain.Params().Deployments.Segwit, parent.Height+1) || len(msg.Transactions) == 0 {
-		return
+func (m *miningMethods) addReservedValue(block *consensus.Block) *consensus.Block {
+	parent, ok := m.chain.Lookup(block.Header.PrevBlock)
+	if !ok || !params.Active(m.chain.Params().Deployments.Segwit, parent.Height+1) || len(block.Txs) == 0 {
+		return block
 	}
-	coinbase := msg.Transactions[0]
-	if len(coinbase.TxIn) == 1 && !coinbase.HasWitness() && consensus.FindWitnessCommitment(coinbase) >= 0 {
-		coinbase.TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+	coinbase := block.Txs[0].Msg
+	if len(coinbase.TxIn) != 1 || coinbase.HasWitness() || consensus.FindWitnessCommitment(coinbase) < 0 {
+		return block
 	}
+	msg := block.Msg()
+	msg.Transactions[0] = coinbase.Copy()
+	msg.Transactions[0].TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+	return consensus.NewBlock(msg)
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
-	"github.com/charterchain/charter/chain/params/scan"
 	"github.com/charterchain/charter/chain/store"
 )
 
@@ -102,9 +102,9 @@ func (x *Tx) read(v *store.IndexView, key, value []byte, at place) (FoundTx, err
 	if offset > uint64(len(raw)) || size > uint64(len(raw))-offset {
 		return FoundTx{}, damaged("tx", key)
 	}
-	msg, err := scan.DecodeTx(raw[offset : offset+size])
+	tx, err := consensus.DecodeTx(bytes.Clone(raw[offset : offset+size])) // so that it does not keep the block
 	if err != nil {
 		return FoundTx{}, fmt.Errorf("%w: %w", damaged("tx", key), err)
 	}
-	return FoundTx{Tx: consensus.NewTx(msg), Block: hash, Height: at.height, Index: int(at.index)}, nil
+	return FoundTx{Tx: tx, Block: hash, Height: at.height, Index: int(at.index)}, nil
 }
