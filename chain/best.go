@@ -50,7 +50,7 @@ func (c *Chain) activateBest(ctx context.Context, fresh *consensus.Block) (err e
 			}
 			moved = true
 		}
-		advanced, err := c.connectTo(ctx, target, fresh)
+		advanced, err := c.advanceTo(ctx, target, fresh)
 		moved = moved || advanced
 		if err != nil {
 			return err
@@ -111,16 +111,27 @@ func (c *Chain) pickCandidate() *node {
 	return best
 }
 
+// advanceTo is connectTo with bodies that it reads ahead, where there are
+// several blocks. fresh, if not nil, is one that need not be read.
+func (c *Chain) advanceTo(ctx context.Context, target *node, fresh *consensus.Block) (moved bool, err error) {
+	var bodies *readAhead
+	if target.height > c.tip().height+1 {
+		bodies = c.readTo(ctx, target, fresh)
+		defer bodies.end()
+	}
+	return c.connectTo(ctx, target, fresh, bodies)
+}
+
 // connectTo connects the blocks from the tip, exclusive, to target. It
 // reports whether the tip moved. A block that breaks a rule is marked and
 // ends the walk without an error.
-func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Block) (moved bool, err error) {
+func (c *Chain) connectTo(ctx context.Context, target *node, fresh *consensus.Block, bodies *readAhead) (moved bool, err error) {
 	for c.tip() != target {
 		if err := ctx.Err(); err != nil {
 			return moved, err
 		}
 		n := target.ancestor(c.tip().height + 1)
-		if err := c.connectTip(ctx, n, fresh); err != nil {
+		if err := c.connectTip(ctx, n, fresh, bodies); err != nil {
 			if c.dropped(n, err) {
 				err = nil
 			}
@@ -165,13 +176,13 @@ func (c *Chain) putAside(n *node) {
 }
 
 // connectTip makes n, a child of the tip, the tip. Nothing changes before it
-// has passed all rules.
-func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block) error {
+// has passed all rules. Its body is fresh, or comes from disk.
+func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block, bodies *readAhead) error {
 	began := c.cfg.Now()
 	b := fresh
 	if b == nil || b.Hash != n.hash {
 		var err error
-		if b, err = c.loadGood(n); err != nil {
+		if b, err = c.loadGood(n, bodies); err != nil {
 			return err
 		}
 	}
@@ -273,11 +284,15 @@ func (c *Chain) loadBody(n *node) (*consensus.Block, error) {
 	return b, err
 }
 
-// loadGood is loadBody for a block that is to be connected.
-func (c *Chain) loadGood(n *node) (*consensus.Block, error) {
-	b, err := c.loadBody(n)
-	if err != nil {
-		return nil, err
+// loadGood is loadBody for a block that is to be connected, which may have
+// been read ahead.
+func (c *Chain) loadGood(n *node, bodies *readAhead) (*consensus.Block, error) {
+	b := bodies.body(n)
+	if b == nil {
+		var err error
+		if b, err = c.loadBody(n); err != nil {
+			return nil, err
+		}
 	}
 	return b, c.checkStored(b, n)
 }

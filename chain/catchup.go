@@ -30,8 +30,10 @@ func (c *Chain) CatchUp(ctx context.Context) error {
 	start := c.cfg.Now()
 	last := start
 	var target *node
+	var bodies *readAhead // up to target
+	defer func() { bodies.end() }()
 	for {
-		height, err := c.catchUp(ctx, &target)
+		height, err := c.catchUp(ctx, &target, &bodies)
 		if errors.Is(err, ErrUnknownUpgrade) {
 			return nil
 		}
@@ -53,11 +55,13 @@ func (c *Chain) CatchUp(ctx context.Context) error {
 }
 
 // catchUp is one step of CatchUp towards *target, which it sets to nil when
-// there is no better block.
-func (c *Chain) catchUp(ctx context.Context, target **node) (height int32, err error) {
+// there is no better block. bodies are read on the way to it.
+func (c *Chain) catchUp(ctx context.Context, target **node, bodies **readAhead) (height int32, err error) {
 	c.change.Lock()
 	defer c.change.Unlock()
-	if t := *target; t == nil || !c.ahead(t) {
+	if t := *target; t == nil || !c.isAhead(t) {
+		(*bodies).end()
+		*bodies = nil
 		*target = c.pickCandidate()
 	}
 	t := *target
@@ -68,16 +72,19 @@ func (c *Chain) catchUp(ctx context.Context, target **node) (height int32, err e
 	if fork(c.tip(), t) != c.tip() {
 		return c.tip().height, c.activateBest(ctx, nil)
 	}
+	if *bodies == nil {
+		*bodies = c.readTo(ctx, t, nil)
+	}
 	step := t.ancestor(min(t.height, c.tip().height+catchUpStep))
-	moved, err := c.connectTo(ctx, step, nil)
+	moved, err := c.connectTo(ctx, step, nil, *bodies)
 	if moved {
 		c.emit(Event{Kind: Settled, Info: c.Best()})
 	}
 	return c.tip().height, err
 }
 
-// ahead reports whether t is still a good block above the tip. change held.
-func (c *Chain) ahead(t *node) bool {
+// isAhead reports whether t is still a good block above the tip. change held.
+func (c *Chain) isAhead(t *node) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	_, candidate := c.candidates[t]

@@ -127,7 +127,7 @@ func (t *trial) judge(ctx context.Context, n *node, last bool) error {
 		return nil
 	}
 	t.with = n
-	b, err := c.loadGood(n)
+	b, err := c.loadGood(n, nil)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (t *trial) moveTo(ctx context.Context, n *node) error {
 	for t.at != n {
 		next := n.ancestor(t.at.height + 1)
 		t.with = next
-		b, err := t.c.loadGood(next)
+		b, err := t.c.loadGood(next, nil)
 		if err != nil {
 			return err
 		}
