@@ -73,6 +73,7 @@ type Chain struct {
 
 	perm   *history // who may do what; nil: everybody everything. Written under both locks
 	proofs proofs
+	hints  hintBook
 
 	change sync.Mutex
 	// Guarded by change:
@@ -108,6 +109,7 @@ type Chain struct {
 	failure  failure
 
 	lookahead *lookahead
+	hintWork  *hintWork
 
 	faults  faults // of blocks in the index
 	strange faults // of others, which are cheaper to make
@@ -146,6 +148,7 @@ func New(ctx context.Context, cfg Config) (*Chain, error) {
 		maxUndecided: MaxUndecided,
 		trialBytes:   trialBytes,
 		lookahead:    newLookahead(cfg.CacheBytes),
+		hintWork:     newHintWork(),
 	}
 	c.failure.done = make(chan struct{})
 	if err := c.load(ctx); err != nil {
@@ -166,6 +169,7 @@ func (c *Chain) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	background.Go(func() { c.runBackground(ctx) })
+	background.Go(func() { c.runHints(ctx) })
 	defer background.Wait()
 	defer cancel()
 	return c.run(ctx)

@@ -7,6 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/charterchain/charter/chain/hints"
+	"github.com/charterchain/charter/chain/sigcheck"
 )
 
 // frame is a block in a stream, of which the header was read.
@@ -14,6 +20,7 @@ type frame struct {
 	at     int64 // of the block in the stream
 	size   int64 // of the block
 	header [headerSize]byte
+	hints  sigcheck.Hints // from the frame before; nil: none
 }
 
 const headerSize = 80
@@ -21,19 +28,23 @@ const headerSize = 80
 // frameReader cuts a stream into blocks. A frame is the chain's magic (4
 // bytes), the length of the block (4 bytes, little-endian) and the block, as
 // in Bitcoin's blk files and bootstrap.dat; zero bytes between frames are
-// passed over. After next, body or skip must be called once.
+// passed over, and so are hints (package hints) that are damaged or do not
+// belong to the block behind them. After next, body or skip must be called once.
 type frameReader struct {
 	r      *bufio.Reader
 	seek   io.ReadSeeker // below r; nil: everything is read
 	end    int64         // of what seek moves in
 	magic  [4]byte
+	hinted [4]byte // begins a frame of hints
+	hint   hints.Frame
+	log    *slog.Logger
 	limit  int64 // largest block
 	offset int64 // bytes consumed
 }
 
 // newFrameReader reads frames from r, which must be at its start.
-func newFrameReader(r io.Reader, magic [4]byte, limit int64) *frameReader {
-	f := &frameReader{r: bufio.NewReaderSize(r, 1<<20), magic: magic, limit: limit}
+func newFrameReader(r io.Reader, magic [4]byte, limit int64, log *slog.Logger) *frameReader {
+	f := &frameReader{r: bufio.NewReaderSize(r, max(1<<20, hints.MaxFrame(limit))), magic: magic, hinted: hints.Magic(magic), limit: limit, log: log}
 	if s, ok := r.(io.ReadSeeker); ok {
 		end, err := s.Seek(0, io.SeekEnd)
 		if err == nil {
@@ -48,8 +59,15 @@ func newFrameReader(r io.Reader, magic [4]byte, limit int64) *frameReader {
 
 // next returns the next frame, or io.EOF at the end of the stream.
 func (f *frameReader) next() (frame, error) {
-	if err := f.skipZeros(); err != nil {
-		return frame{}, err
+	f.hint = hints.Frame{}
+	for again := true; again; {
+		if err := f.skipZeros(); err != nil {
+			return frame{}, err
+		}
+		var err error
+		if again, err = f.readHints(); err != nil {
+			return frame{}, err
+		}
 	}
 	start := f.offset
 	var head [8]byte
@@ -68,6 +86,9 @@ func (f *frameReader) next() (frame, error) {
 	}
 	if err := f.read(fr.header[:]); err != nil {
 		return frame{}, f.cutOff(fr, f.offset)
+	}
+	if f.hint.Hints != nil && f.hint.Block == chainhash.DoubleHashH(fr.header[:]) {
+		fr.hints = f.hint.Hints
 	}
 	return fr, nil
 }

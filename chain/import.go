@@ -92,7 +92,7 @@ func (im *Importer) Progress() ImportProgress { return im.progress }
 // a reader waiting, only when that ends.
 func (im *Importer) Read(ctx context.Context, src ImportSource) error {
 	im.progress.BytesRead = 0
-	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized)
+	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized, im.c.log)
 	line := newOrdered(context.WithoutCancel(ctx), im.c.lookahead.limit, func(o *ordered[*arrival]) {
 		im.produce(o, in, src.At != nil)
 	})

@@ -118,6 +118,7 @@ func (im *Importer) readFrame(a *arrival, in *frameReader, again bool) (err erro
 	if have || again && known == nil && !c.canBuildOn(prev) && !im.coming.has(prev) {
 		return in.skip(a.frame)
 	}
+	c.OfferHints(a.hash, a.frame.hints)
 	a.raw, err = in.body(a.frame)
 	return err
 }

@@ -231,7 +231,7 @@ func (c *Chain) findCoins(e *expected) {
 		return
 	}
 	e.spends = wanted.spends(e.block)
-	pending := c.cfg.Checker.Begin(e.spends, e.flags, e.hints)
+	pending := c.cfg.Checker.Begin(e.spends, e.flags, c.hintsFor(e.block.Hash, e.hints))
 	if !c.lookahead.keep(e, pending) {
 		pending.Abandon()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(append([]byte{0, 0}, append(frame, frame...)...))
 	f.Add(append(magic[:], 0xff, 0xff, 0xff, 0xff))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := newFrameReader(bytes.NewReader(b), magic, 1000)
+		in := newFrameReader(bytes.NewReader(b), magic, 1000, slog.New(slog.DiscardHandler))
 		for {
 			fr, err := in.next()
 			if err == io.EOF && in.offset != int64(len(b)) {

@@ -105,13 +105,18 @@ func (p *proofs) written(rows []store.IndexRow) {
 	}
 }
 
-// writeIndex makes index rows, and all proofs so far, durable.
+// writeIndex makes index rows, and all proofs and hints so far, durable.
 func (c *Chain) writeIndex(rows []store.IndexRow) error {
-	waiting := c.proofs.waiting()
-	if err := c.store.WriteIndex(rows, waiting...); err != nil {
+	return c.changeIndex(store.IndexRows{Blocks: rows})
+}
+
+func (c *Chain) changeIndex(rows store.IndexRows) error {
+	rows.Proofs, rows.Hints = c.proofs.waiting(), c.hints.waiting()
+	if err := c.store.ChangeIndex(rows); err != nil {
 		return err
 	}
-	c.proofs.written(waiting)
+	c.proofs.written(rows.Proofs)
+	c.hints.written(rows.Hints)
 	return nil
 }
 

@@ -219,7 +219,7 @@ func (c *Chain) removeFiles(files []store.FileInfo) error {
 		return err
 	}
 	c.mu.Lock()
-	c.forgetLocked(gone)
+	bodies := c.forgetLocked(gone)
 	rows := c.takeRowsLocked()
 	pruned := c.pruned
 	c.mu.Unlock()
@@ -228,7 +228,8 @@ func (c *Chain) removeFiles(files []store.FileInfo) error {
 	if err := c.store.SyncFiles(); err != nil {
 		return c.fatal("sync block files before pruning", err)
 	}
-	if err := c.writeIndex(rows); err != nil {
+	c.hints.drop(bodies)
+	if err := c.changeIndex(store.IndexRows{Blocks: rows, DropHints: bodies}); err != nil {
 		return c.fatal("write block index before pruning", err)
 	}
 	if err := c.store.RemoveFiles(files); err != nil {
@@ -240,12 +241,13 @@ func (c *Chain) removeFiles(files []store.FileInfo) error {
 }
 
 // forgetLocked takes "have data" and "have undo" from the blocks whose
-// records are in these files.
-func (c *Chain) forgetLocked(gone map[fileKey]bool) {
+// records are in these files. It returns those that lost their bodies.
+func (c *Chain) forgetLocked(gone map[fileKey]bool) (bodies [][32]byte) {
 	for _, n := range c.index {
 		lost := status(0)
 		if n.status&statusData != 0 && gone[fileKey{store.BlockFile, n.data.File}] {
 			lost |= statusData
+			bodies = append(bodies, n.hash)
 		}
 		if n.status&statusUndo != 0 && gone[fileKey{store.UndoFile, n.undo.File}] {
 			lost |= statusUndo
@@ -258,6 +260,7 @@ func (c *Chain) forgetLocked(gone map[fileKey]bool) {
 	}
 	c.findPrunedLocked()
 	c.unlinkLocked()
+	return bodies
 }
 
 // findPrunedLocked computes how far back the best branch is pruned.

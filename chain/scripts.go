@@ -12,7 +12,8 @@ import (
 // scriptCheck is the check of the scripts of a block, under way. nil: there is
 // nothing to check.
 type scriptCheck struct {
-	checker *sigcheck.Checker
+	c       *Chain
+	n       *node
 	spends  []sigcheck.Spend
 	flags   txscript.ScriptFlags
 	pending *sigcheck.Pending
@@ -23,15 +24,12 @@ type scriptCheck struct {
 // or finds that this was done ahead. Other rules come first: what it says
 // counts for a block only that breaks none of them.
 func (c *Chain) beginScripts(b *consensus.Block, n *node, spent [][]consensus.Coin) *scriptCheck {
-	spends := make([]sigcheck.Spend, len(spent))
-	for i, coins := range spent {
-		spends[i] = sigcheck.Spend{Tx: b.Txs[i+1], Coins: coins}
-	}
-	s := &scriptCheck{checker: c.cfg.Checker, spends: spends, flags: consensus.ScriptFlags(n.height, b.Hash, c.p)}
+	spends := spendsOf(b, spent)
+	s := &scriptCheck{c: c, n: n, spends: spends, flags: consensus.ScriptFlags(n.height, b.Hash, c.p)}
 	if s.pending = c.lookahead.begun(b, s.flags, spends); s.pending != nil {
 		s.ahead = true
 	} else {
-		s.pending = s.checker.Begin(spends, s.flags, nil)
+		s.pending = c.cfg.Checker.Begin(spends, s.flags, c.hintsFor(b.Hash, nil))
 	}
 	return s
 }
@@ -45,10 +43,13 @@ func (s *scriptCheck) wait(ctx context.Context) error {
 	}
 	err := s.pending.Wait(ctx)
 	if err != nil && s.ahead && ctx.Err() == nil {
-		s.pending, s.ahead = s.checker.Begin(s.spends, s.flags, nil), false
+		s.pending, s.ahead = s.c.cfg.Checker.Begin(s.spends, s.flags, nil), false
 		err = s.pending.Wait(ctx)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.c.keepHints(s.n, s.spends, s.pending.Hints())
 }
 
 // checkScripts runs the scripts of b, the block n, which spends these coins.
