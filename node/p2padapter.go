@@ -115,6 +115,9 @@ func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 	return err
 }
 
+func (a p2pChain) Hints(hash chainhash.Hash) ([]byte, bool)         { return a.c.Hints(hash) }
+func (a p2pChain) WantHints(hash chainhash.Hash)                    { a.c.WantHints(hash) }
+func (a p2pChain) OfferHints(hash chainhash.Hash, h []byte)         { a.c.OfferHints(hash, h) }
 func (a p2pChain) ReadRawBlock(hash chainhash.Hash) ([]byte, error) { return a.c.ReadRawBlock(hash) }
 
 // p2pPermit answers by the state at the tip who may connect in the block that

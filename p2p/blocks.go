@@ -34,6 +34,7 @@ type source struct {
 type arrivedBlock struct {
 	from   *peer
 	block  *consensus.Block
+	hints  []byte // nil: none came with it
 	height int32
 	size   int64
 	old    bool // of the history
@@ -49,7 +50,7 @@ func (b *arrivedBlock) before(other *arrivedBlock) bool {
 // blockArrived queues a block that was asked for. When far more bytes wait
 // than the blocks' usual size let expect, the peer that sends waits too.
 // Called by the read loop.
-func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock) error {
+func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock, hints []byte) error {
 	b := consensus.NewBlock(msg)
 	now := s.n.cfg.Now()
 	s.mu.Lock()
@@ -69,7 +70,10 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock) 
 	}
 	// On the path, so its header is known.
 	info, _ := s.chain.Lookup(b.Hash)
-	item := arrivedBlock{p, b, info.Height, int64(b.Size()), old}
+	item := arrivedBlock{p, b, hints, info.Height, int64(b.Size()), old}
+	if hints != nil {
+		s.chain.OfferHints(b.Hash, hints)
+	}
 	for {
 		s.mu.Lock()
 		drained, ok := s.queue.put(item)
@@ -186,6 +190,7 @@ func (s *syncer) judgeBlock(ctx context.Context, w arrivedBlock) {
 		p.mu.Lock()
 		p.lastBlock = now
 		p.mu.Unlock()
+		s.compareHints(w)
 	case rule != nil && rule.Mutated:
 		// This copy is bad; another one may be good.
 		s.n.cfg.Metrics.block(resultInvalid)

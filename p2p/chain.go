@@ -98,6 +98,17 @@ type Chain interface {
 	AcceptBlock(ctx context.Context, block *consensus.Block) error
 	// ReadRawBlock returns the encoded body of a stored block.
 	ReadRawBlock(hash chainhash.Hash) ([]byte, error)
+
+	// Hints returns the hints of a stored block, as message.HintedBlock has
+	// them, where they are known without computing: from when it was
+	// connected on, or from some time after WantHints.
+	Hints(hash chainhash.Hash) (hints []byte, ok bool)
+	// WantHints says that a peer would have liked a block's hints. They may
+	// be computed when there is nothing else to do.
+	WantHints(hash chainhash.Hash)
+	// OfferHints says what came with a block that AcceptBlock is called with
+	// later, or not at all. Hints may be wrong: they decide nothing.
+	OfferHints(hash chainhash.Hash, hints []byte)
 }
 
 // Pool is what the peers' code asks of the transaction pool. All methods

@@ -35,7 +35,9 @@ func (p *peer) handle(ctx context.Context, m message.Message) error {
 	case *message.NotFound:
 		return p.handleNotFound(m)
 	case *message.Block:
-		return p.n.blocks.blockArrived(ctx, p, m.Block)
+		return p.n.blocks.blockArrived(ctx, p, m.Block, nil)
+	case *message.HintedBlock:
+		return p.n.blocks.blockArrived(ctx, p, m.Block.Block, m.Hints)
 	case *message.Presence:
 		return p.n.presence.arrived(p, m, now)
 	case *message.Tx:
@@ -65,7 +67,7 @@ func (p *peer) handleInv(m *message.Inv) error {
 func (p *peer) handleNotFound(m *message.NotFound) error {
 	for _, it := range m.Items {
 		switch it.Kind {
-		case message.InvBlock, message.InvCompactBlock:
+		case message.InvBlock, message.InvCompactBlock, message.InvHintedBlock:
 			p.n.blocks.notFound(p, it.Hash)
 		case message.InvWTx:
 			p.forgetAsked(it.Hash)

@@ -36,6 +36,8 @@ func allowances() map[message.Type]allowance {
 		message.TypeTx:         {perSecond: rate.Inf},
 		message.TypeBlock:      {perSecond: rate.Inf},
 		message.TypePresence:   {20, 200},
+
+		message.TypeHintedBlock: {perSecond: rate.Inf},
 	}
 }
 

@@ -18,7 +18,7 @@ func newTransport(n *Network) (*transport.Transport, error) {
 	if memory == 0 {
 		memory = max(defaultMemory, 2*limits.Largest())
 	}
-	features := message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers
+	features := message.FeatureRecent | message.FeatureTxRelay | message.FeaturePeers | message.FeatureHints
 	if !cfg.Pruned {
 		features |= message.FeatureChain
 	}

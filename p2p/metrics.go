@@ -17,6 +17,7 @@ type Metrics struct {
 	refusals   *prometheus.CounterVec
 	dials      *prometheus.CounterVec
 	blocks     *prometheus.CounterVec
+	hints      *prometheus.CounterVec
 	txs        *prometheus.CounterVec
 	timeouts   *prometheus.CounterVec
 	dropped    *prometheus.CounterVec
@@ -43,6 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refusals:   counters("charter_p2p_sessions_refused_total", "Links refused before or after their handshake, by reason.", "reason"),
 		dials:      counters("charter_p2p_dials_total", "Attempts to dial a peer.", "result"),
 		blocks:     counters("charter_p2p_blocks_received_total", "Blocks received, by what became of them.", "result"),
+		hints:      counters("charter_p2p_block_hints_received_total", "Blocks connected that came with hints about their signatures, by whether these were right.", "result"),
 		txs:        counters("charter_p2p_txs_received_total", "Transactions received, by what became of them.", "result"),
 		timeouts:   counters("charter_p2p_request_timeouts_total", "Requests that a peer left unanswered.", "kind"),
 		dropped:    counters("charter_p2p_dropped_total", "Items dropped because a bounded queue was full.", "queue"),
@@ -55,7 +57,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.session(true, 0) // no peers are a figure too
 	m.session(false, 0)
 	if reg != nil {
-		reg.MustRegister(m.peers, m.ends, m.refusals, m.dials, m.blocks, m.txs,
+		reg.MustRegister(m.peers, m.ends, m.refusals, m.dials, m.blocks, m.hints, m.txs,
 			m.timeouts, m.dropped, m.presenceIn, m.addresses, m.presences, m.bestHeight, m.wanted)
 	}
 	return m
@@ -93,5 +95,6 @@ const (
 )
 
 func (m *Metrics) block(result string)    { m.blocks.WithLabelValues(result).Inc() }
+func (m *Metrics) hint(result string)     { m.hints.WithLabelValues(result).Inc() }
 func (m *Metrics) presence(result string) { m.presenceIn.WithLabelValues(result).Inc() }
 func (m *Metrics) tx(result string)       { m.txs.WithLabelValues(result).Inc() }

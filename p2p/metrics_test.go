@@ -18,6 +18,7 @@ func TestMetricsLint(t *testing.T) {
 	m.refusedAtGate()
 	m.dialled(true)
 	m.block(resultNew)
+	m.hint(resultRight)
 	m.tx(resultNew)
 	m.timeout("block")
 	m.drop("outbox")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,6 +65,7 @@ type peer struct {
 	log       *slog.Logger
 
 	limits  *rateLimits // used by the read loop only
+	misled  atomic.Bool // its hints were wrong, so it is not asked for any
 	serving *serveQueue
 
 	toTell   chan struct{} // capacity 1: the outbox holds something

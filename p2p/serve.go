@@ -154,11 +154,14 @@ func (n *Network) newHeaders(hs []wire.BlockHeader) (*message.Headers, error) {
 // thing is not here.
 func (n *Network) find(it message.InvItem) message.Message {
 	switch it.Kind {
-	case message.InvBlock, message.InvCompactBlock:
+	case message.InvBlock, message.InvCompactBlock, message.InvHintedBlock:
 		raw, err := n.cfg.Chain.ReadRawBlock(it.Hash)
 		if err != nil {
 			n.log.Debug("block not served", "hash", it.Hash, "err", err)
 			return nil
+		}
+		if it.Kind == message.InvHintedBlock {
+			return n.withHints(it.Hash, raw)
 		}
 		return &message.Block{Raw: raw}
 	case message.InvWTx:

@@ -272,13 +272,15 @@ func (s *syncer) refresh() {
 	s.n.cfg.Metrics.bestHeight.Set(float64(s.bestHeightLocked()))
 	s.mu.Unlock()
 	for i, r := range requests {
+		if peers[i] == nil {
+			continue
+		}
+		kind := peers[i].blockKind()
 		m := &message.GetData{Items: make([]message.InvItem, len(r.Blocks))}
 		for j, b := range r.Blocks {
-			m.Items[j] = message.InvItem{Kind: message.InvBlock, Hash: b.Hash}
+			m.Items[j] = message.InvItem{Kind: kind, Hash: b.Hash}
 		}
-		if peers[i] != nil {
-			peers[i].send(m)
-		}
+		peers[i].send(m)
 	}
 }
 

@@ -1,6 +1,9 @@
 package message
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // HintedBlock is a block with hints about its ECDSA signatures, which let
 // them be checked in batches. Hints can be wrong: what they say is proven, or
@@ -59,6 +62,7 @@ func decodeHintedBlock(r *reader) Message {
 		r.fail("hints", "%v", err)
 		return nil
 	}
+	m.Hints = bytes.Clone(m.Hints) // they may live longer than the payload
 	m.Block.Block = decodeBody(r)
 	return m
 }

@@ -81,7 +81,8 @@ type Chain struct {
 	accepted   map[chainhash.Hash]int
 	tooOld     int32 // see TooOld
 	restarts   bool  // some block is a restart
-	early      int   // bodies that came before that of their parent, on a sealed chain
+	hints      hintBook
+	early      int // bodies that came before that of their parent, on a sealed chain
 }
 
 // NewChain returns a chain that holds the genesis block only.
@@ -100,6 +101,7 @@ func NewChain(genesis *wire.MsgBlock) *Chain {
 		best:       n,
 		bestHeader: n,
 		accepted:   make(map[chainhash.Hash]int),
+		hints:      newHintBook(),
 	}
 }
 
