@@ -105,7 +105,7 @@ func TestVerifyBesideChanges(t *testing.T) {
 
 func TestVerifyWithLittleMemory(t *testing.T) {
 	h := verifiable(t, t.TempDir(), nil)
-	report, err := chain.VerifyWithin(h.Chain, t.Context(), chain.VerifyConnect, 0, 100_000, nil)
+	report, err := chain.VerifyWithin(h.Chain, t.Context(), chain.VerifyConnect, 0, 50_000, nil)
 	if err != nil || report.Complete || report.Fault != nil || report.Blocks != 6 || report.DisconnectedTo < 2 || report.DisconnectedTo > 5 {
 		t.Errorf("%+v, %v; want all blocks read, and those below the one with 1,000 coins not disconnected", report, err)
 	}

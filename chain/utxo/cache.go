@@ -1,9 +1,7 @@
 package utxo
 
 import (
-	"bytes"
-	"fmt"
-	"slices"
+	"hash/maphash"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -20,272 +18,178 @@ type Backend interface {
 // not yet. doc.go describes its layers.
 type Cache struct {
 	backend Backend
+	seed    maphash.Seed
+	pool    chunkPool
 
-	mu     sync.RWMutex // guards what follows
-	budget int64        // bytes
-	active *generation
-	frozen *Frozen     // nil unless a freeze is under way
-	clean  *generation // nil: none; flags of its entries mean nothing
-	epoch  uint64      // number of releases: what was read from the backend before one may be old
-	stats  Stats
+	// gate is held for reading by whoever looks at shards, and for writing to
+	// change what follows.
+	gate    sync.RWMutex
+	budget  int64 // bytes
+	pending *View // that is being applied; nil: none
+	active  *generation
+	frozen  *Frozen     // nil unless a freeze is under way
+	flushed *generation // was frozen before; nil: none. Flags of its entries mean nothing
+	recent  *generation // what was read from the backend lately; nil: nothing
+	older   *generation // and before that; nil: nothing
+	epoch   uint64      // number of releases: what was read from the backend before one may be old
+	dropped int         // shards of flushed that made way
+	stats   Stats
+
+	// A lock guards one table of every generation. Held within gate.
+	locks [shards]struct {
+		sync.RWMutex
+		_ [40]byte // of its own cache line
+	}
+
+	views spareView
 }
 
 // NewCache returns a cache over the committed set, whose stats the caller
 // kept with the commit. budget is in bytes; see OverBudget.
 func NewCache(b Backend, budget int64, stats Stats) *Cache {
-	return &Cache{backend: b, budget: budget, active: newGeneration(), stats: stats}
+	return &Cache{backend: b, seed: maphash.MakeSeed(), budget: budget, active: new(generation), stats: stats}
 }
 
 // Coin returns the coin at op; false if there is none. Errors come from the
 // backend, or wrap ErrDamaged.
 func (c *Cache) Coin(op wire.OutPoint) (consensus.Coin, bool, error) {
-	k := toOutpoint(&op)
-	c.mu.RLock()
-	coin, known, exists, err := c.findLocked(&op, &k)
+	var scripts byteSlab
+	return c.coin(&op, &scripts)
+}
+
+// coin is Coin with the memory for the script.
+func (c *Cache) coin(op *wire.OutPoint, scripts *byteSlab) (consensus.Coin, bool, error) {
+	k := toOutpoint(op)
+	h := k.hash(c.seed)
+	c.gate.RLock()
+	coin, known, exists, err := c.findGated(op, &k, h, scripts)
 	epoch := c.epoch
-	c.mu.RUnlock()
+	c.gate.RUnlock()
 	if known || err != nil {
 		return coin, exists, err
 	}
-	var key [maxKey]byte
-	value, ok, err := c.backend.Get(appendKey(key[:0], &op))
-	if err != nil {
-		return consensus.Coin{}, false, fmt.Errorf("coin %v: %w", op, err)
+	value, err := c.read(op)
+	if value == nil || err != nil {
+		return consensus.Coin{}, false, err
 	}
-	if !ok {
-		return consensus.Coin{}, false, nil
+	if coin, err = decodeCoin(value, scripts); err != nil {
+		return consensus.Coin{}, false, damagedCoin(*op, err)
 	}
-	coin, err = decodeCoin(value)
-	if err != nil {
-		return consensus.Coin{}, false, damagedCoin(op, err)
-	}
-	c.remember(&k, value, epoch)
+	c.remember([]fetched{{k, h, value}}, epoch)
 	return coin, true, nil
 }
 
-// findLocked looks through the generations. known: one of them has an entry.
-func (c *Cache) findLocked(op *wire.OutPoint, k *outpoint) (coin consensus.Coin, known, exists bool, err error) {
-	value, known := c.active.find(k)
-	if !known && c.frozen != nil {
-		value, known = c.frozen.find(k)
+// findGated looks through what is in memory. known: there is an entry.
+func (c *Cache) findGated(op *wire.OutPoint, k *outpoint, h uint64, scripts *byteSlab) (coin consensus.Coin, known, exists bool, err error) {
+	if c.pending != nil {
+		if e := c.pending.find(k, h); e != nil && e.is(viewChanged) {
+			return e.coin, true, e.is(viewExists), nil
+		}
 	}
-	if !known {
-		value, known = c.clean.find(k)
-	}
+	lock := &c.locks[k.shard()]
+	lock.RLock()
+	defer lock.RUnlock()
+	value, known := c.valueLocked(k, h)
 	if len(value) == 0 {
 		return coin, known, false, nil
 	}
-	if coin, err = decodeCoin(value); err != nil {
+	if coin, err = decodeCoin(value, scripts); err != nil {
 		return coin, true, false, damagedCoin(*op, err)
 	}
 	return coin, true, true, nil
 }
 
-// remember keeps a value that was read from the backend, while there is room.
-func (c *Cache) remember(k *outpoint, value []byte, epoch uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if epoch != c.epoch || c.sizeLocked() >= c.budget {
-		return
+// valueLocked looks through the generations, below gate and the shard's lock.
+func (c *Cache) valueLocked(k *outpoint, h uint64) (value []byte, known bool) {
+	for _, g := range [...]*generation{c.active, c.frozen.entries(), c.flushed, c.recent, c.older} {
+		if value, known = g.get(k, h); known {
+			return value, true
+		}
 	}
-	if c.clean == nil {
-		c.clean = newGeneration()
-	}
-	if _, known := c.clean.entries[*k]; !known {
-		c.clean.set(k, value, 0)
-	}
+	return nil, false
 }
 
 // Apply makes the changes of v part of the cache, all at once for readers. v
 // must have been built on c as it is now, and must not be used again.
+//
+// Shard after shard is changed; until that has ended, readers see the changes
+// in v itself.
 func (c *Cache) Apply(v *View) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	buf := make([]byte, 0, 128)
-	for k, e := range v.entries {
-		switch {
-		case !e.changed:
-		case e.exists:
-			buf = appendCoin(buf[:0], &e.coin)
-			c.putLocked(&k, buf, e.below)
-		default:
-			c.spendLocked(&k)
-		}
-	}
-	v.entries = nil
+	c.gate.Lock()
+	c.pending = v
 	c.stats.Coins += v.delta.Coins
 	c.stats.Total += v.delta.Total
-	if c.sizeLocked() > c.budget {
-		c.clean = nil
+	c.gate.Unlock()
+	buf := make([]byte, 0, 128)
+	for shard, entries := range v.byShard() {
+		c.gate.RLock()
+		c.locks[shard].Lock()
+		for _, i := range entries {
+			buf = c.applyLocked(&v.t.entries[i], buf)
+		}
+		c.locks[shard].Unlock()
+		c.gate.RUnlock()
 	}
+	c.gate.Lock()
+	c.pending = nil
+	c.makeRoomGated()
+	c.gate.Unlock()
+	c.views.put(v)
 }
 
-// putLocked adds a coin. below says that a coin of this outpoint is known to
-// be in the cache or the backend.
-func (c *Cache) putLocked(k *outpoint, value []byte, below bool) {
-	flags := slotDirty
-	if old, ok := c.active.entries[*k]; ok {
-		flags |= old & slotFresh
-	} else if !below && !c.frozen.has(k) {
-		flags |= slotFresh
+// applyLocked makes one change, with buf as memory, which it returns.
+func (c *Cache) applyLocked(e *viewEntry, buf []byte) []byte {
+	if e.is(viewBelow) {
+		c.recent.forget(&e.key, e.hash)
+		c.older.forget(&e.key, e.hash)
 	}
-	c.active.set(k, value, flags)
-}
-
-// spendLocked takes away a coin that is there.
-func (c *Cache) spendLocked(k *outpoint) {
-	if old, ok := c.active.entries[*k]; ok && old&slotFresh != 0 {
-		c.active.remove(k)
-		return
+	if e.is(viewExists) {
+		buf = appendCoin(buf[:0], &e.coin)
+		c.active.update(&e.key, e.hash, func(t *table, i int) {
+			flags := slotDirty
+			if i >= 0 {
+				flags |= t.slots[i] & slotFresh
+			} else if !e.is(viewBelow) && !c.frozen.has(&e.key, e.hash) {
+				flags |= slotFresh
+			}
+			t.set(i, &e.key, e.hash, buf, flags, &c.pool)
+		})
+		return buf
 	}
-	c.active.set(k, nil, slotDirty)
-}
-
-// SetBudget changes the budget. Clean coins make way at once; it may be time
-// to freeze then.
-func (c *Cache) SetBudget(budget int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = budget
-	if c.sizeLocked() > budget {
-		c.clean = nil
-	}
-}
-
-// Budget is the budget in bytes.
-func (c *Cache) Budget() int64 {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.budget
-}
-
-func (c *Cache) sizeLocked() int64 {
-	n := c.active.size() + c.clean.size()
-	if c.frozen != nil {
-		n += c.frozen.generation.size()
-	}
-	return n
-}
-
-// Size is the memory that the cache uses, in bytes.
-func (c *Cache) Size() int64 {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.sizeLocked()
-}
-
-// Entries is the number of entries in memory, spent ones included.
-func (c *Cache) Entries() int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	n := c.active.len() + c.clean.len()
-	if c.frozen != nil {
-		n += c.frozen.generation.len()
-	}
-	return n
-}
-
-// OverBudget says that it is time to freeze: the active generation has grown
-// to half of the budget, so that both fit in while the frozen one is written.
-// While a freeze is under way it says that the whole budget is used: the
-// writer should then wait for Release before it applies more. Clean coins
-// never count; they make room.
-func (c *Cache) OverBudget() bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.frozen == nil {
-		return c.active.size() > c.budget/2
-	}
-	return c.active.size()+c.frozen.generation.size() > c.budget
+	c.active.update(&e.key, e.hash, func(t *table, i int) {
+		if i >= 0 && t.slots[i]&slotFresh != 0 {
+			t.remove(i)
+			return
+		}
+		t.set(i, &e.key, e.hash, nil, slotDirty, &c.pool)
+	})
+	return buf
 }
 
 // Stats describe the coin set with everything that was applied.
 func (c *Cache) Stats() Stats {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
+	c.gate.RLock()
+	defer c.gate.RUnlock()
 	return c.stats
 }
 
-// Frozen is the generation of a cache that is being committed. Its methods
-// may run while the cache is read and written.
-type Frozen struct {
-	generation *generation
-	stats      Stats
+// Entries is the number of entries in memory, spent ones included.
+func (c *Cache) Entries() int {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	return c.active.len() + c.frozen.entries().len() + c.flushed.len() + c.recent.len() + c.older.len()
 }
 
-func (f *Frozen) find(k *outpoint) (value []byte, known bool) { return f.generation.find(k) }
-
-// has says that a coin, not just an entry, is in f, which may be nil.
-func (f *Frozen) has(k *outpoint) bool {
-	if f == nil {
-		return false
-	}
-	value, _ := f.find(k)
-	return len(value) > 0
-}
-
-// Stats describe the coin set as of the freeze: they belong into the commit.
-func (f *Frozen) Stats() Stats { return f.stats }
-
-// Freeze sets the active generation aside, to be committed, and goes on with
-// an empty one. It returns nil while an earlier freeze was not released. The
-// caller commits what Each hands out, together with Stats, and then calls
-// Release. If the commit fails the frozen generation just stays: reads
-// remain right, and the process is about to end.
-func (c *Cache) Freeze() *Frozen {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// Reset forgets everything in memory: the committed set was replaced by one
+// with these stats. No freeze may be under way.
+func (c *Cache) Reset(stats Stats) {
+	c.gate.Lock()
+	defer c.gate.Unlock()
 	if c.frozen != nil {
-		return nil
+		panic("utxo: reset during a freeze")
 	}
-	c.frozen = &Frozen{generation: c.active, stats: c.stats}
-	c.active = newGeneration()
-	return c.frozen
-}
-
-// eachParts is in how many parts Each sorts. More take less memory, of which
-// one part needs 36 bytes per entry, and more walks over the map.
-const eachParts = 8
-
-// Each calls put or del for every row of the committed set that changes, in
-// the order of txids: LevelDB then makes tables that do not overlap, and is
-// several times as fast. The slices may change after each call.
-func (f *Frozen) Each(put func(key, value []byte), del func(key []byte)) error {
-	var buf [maxKey]byte
-	keys := make([]outpoint, 0, len(f.generation.entries)/eachParts*9/8)
-	for part := range eachParts {
-		keys = keys[:0]
-		for k := range f.generation.entries {
-			if int(k[0])*eachParts>>8 == part {
-				keys = append(keys, k)
-			}
-		}
-		slices.SortFunc(keys, func(a, b outpoint) int { return bytes.Compare(a[:], b[:]) })
-		for _, k := range keys {
-			s := f.generation.entries[k]
-			op := k.wire()
-			key := appendKey(buf[:0], &op)
-			if s.size() == 0 {
-				del(key)
-			} else {
-				put(key, f.generation.arena.value(s))
-			}
-		}
-	}
-	return nil
-}
-
-// Release ends a freeze after everything in f was committed. Its entries
-// stay as clean ones while there is room.
-func (c *Cache) Release(f *Frozen) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f == nil || c.frozen != f {
-		panic("utxo: release of something that is not frozen")
-	}
-	c.clean, c.frozen = f.generation, nil
+	c.active, c.stats = new(generation), stats
+	c.flushed, c.recent, c.older = nil, nil, nil
+	c.pool.trim(0)
 	c.epoch++
-	if c.sizeLocked() > c.budget {
-		c.clean = nil
-	}
 }

@@ -9,7 +9,9 @@
 //	View     changes of one block (or a few), one goroutine, applied as a whole
 //	active   generation of the cache that changes
 //	frozen   generation that is being committed; read only; there during a flush
-//	clean    coins known to be as committed: the generation flushed last, and reads
+//	flushed  generation that was committed last, while there is room
+//	recent   coins that were read from the backend, while there is room
+//	older    and those before them
 //	Backend  the committed set
 //
 // A lookup takes the first layer that knows the outpoint; a spent entry says
@@ -17,6 +19,21 @@
 // it has an unspent coin there: when it is spent it just goes, so that coins
 // created and spent between two flushes never reach the disk. A coin that the
 // frozen generation or the backend holds is never fresh in the active one.
+// recent and older hold no outpoint that active or frozen knows.
+//
+// # Memory
+//
+// A generation is 64 tables, by the first bits of the txid, without pointers:
+// 8 bytes per slot, four of five slots taken at most, and a record (outpoint,
+// size, value) in chunks of 64 KiB. A P2TR coin takes some 90 bytes. A table
+// grows by half when it is full, without a look at its records, while readers
+// of that shard wait. Chunks of coins that make way are used again for those
+// that come, so that a cache at its budget leaves the garbage collector alone.
+// The place in a table comes from a hash with a secret seed: whoever makes
+// txids can fill one shard, but not one place of it.
+//
+// All of it counts: changed coins (active and frozen) may take 7/8 of the
+// budget, and the rest is always there for what is read ahead.
 //
 // # Rows of the committed set
 //
@@ -55,4 +72,10 @@
 // A Cache may be read by any number of goroutines. Apply and Freeze are for
 // one writer at a time; Release and Frozen.Each may run beside it. A View
 // belongs to one goroutine.
+//
+// Apply changes shard after shard, each under its lock, and until it is done
+// readers look into the view first: so they see all of its changes at once,
+// and wait for one shard at most. One call of Coin, and each 128 outpoints of
+// Lookup, see one state. Locks: Cache.gate, then that of one shard, then that
+// of the pool of chunks.
 package utxo

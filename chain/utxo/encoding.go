@@ -86,8 +86,8 @@ func appendCoin(dst []byte, c *consensus.Coin) []byte {
 }
 
 // readCoin returns the coin at the start of b, which it does not keep, and
-// what follows it.
-func readCoin(b []byte) (c consensus.Coin, rest []byte, err error) {
+// what follows it. The script is made in scripts.
+func readCoin(b []byte, scripts *byteSlab) (c consensus.Coin, rest []byte, err error) {
 	code, b, err := readVarint(b)
 	if err != nil {
 		return c, nil, fmt.Errorf("height: %w", err)
@@ -103,7 +103,7 @@ func readCoin(b []byte) (c consensus.Coin, rest []byte, err error) {
 	if !ok {
 		return c, nil, fmt.Errorf("amount: %w", errNumber)
 	}
-	script, b, err := readScript(b)
+	script, b, err := readScript(b, scripts)
 	if err != nil {
 		return c, nil, fmt.Errorf("script: %w", err)
 	}
@@ -115,7 +115,7 @@ func readCoin(b []byte) (c consensus.Coin, rest []byte, err error) {
 	}, b, nil
 }
 
-func readScript(b []byte) (script, rest []byte, err error) {
+func readScript(b []byte, scripts *byteSlab) (script, rest []byte, err error) {
 	form, b, err := readVarint(b)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +125,7 @@ func readScript(b []byte) (script, rest []byte, err error) {
 		if len(b) < t.size {
 			return nil, nil, errShort
 		}
-		script = make([]byte, 0, len(t.prefix)+t.size+len(t.suffix))
+		script = scripts.take(len(t.prefix) + t.size + len(t.suffix))[:0]
 		script = append(script, t.prefix...)
 		script = append(script, b[:t.size]...)
 		return append(script, t.suffix...), b[t.size:], nil
@@ -140,12 +140,17 @@ func readScript(b []byte) (script, rest []byte, err error) {
 	if findTemplate(b[:n]) != nil {
 		return nil, nil, errors.New("has a shorter form")
 	}
-	return append([]byte{}, b[:n]...), b[n:], nil
+	if n == 0 {
+		return []byte{}, b, nil
+	}
+	script = scripts.take(int(n))
+	copy(script, b)
+	return script, b[n:], nil
 }
 
-// decodeCoin is the inverse of appendCoin.
-func decodeCoin(b []byte) (consensus.Coin, error) {
-	c, rest, err := readCoin(b)
+// decodeCoin is the inverse of appendCoin. The script is made in scripts.
+func decodeCoin(b []byte, scripts *byteSlab) (consensus.Coin, error) {
+	c, rest, err := readCoin(b, scripts)
 	if err == nil && len(rest) > 0 {
 		err = errTrailing
 	}
@@ -207,7 +212,7 @@ func EachCoin(snap Snapshot, fn func(op wire.OutPoint, coin consensus.Coin) erro
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		coin, err := decodeCoin(value)
+		coin, err := decodeCoin(value, new(byteSlab))
 		if err != nil {
 			return damagedCoin(op, err)
 		}

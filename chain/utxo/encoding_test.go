@@ -119,18 +119,18 @@ func TestGoldenCoins(t *testing.T) {
 			t.Errorf("%s: encodes as %x, want %x", tt.name, got, want)
 			continue
 		}
-		back, err := decodeCoin(want)
+		back, err := decodeCoin(want, new(byteSlab))
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		} else if diff := cmp.Diff(tt.coin, back); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
 		for n := range want {
-			if _, err := decodeCoin(want[:n]); err == nil {
+			if _, err := decodeCoin(want[:n], new(byteSlab)); err == nil {
 				t.Errorf("%s: the first %d bytes decode", tt.name, n)
 			}
 		}
-		if _, err := decodeCoin(append(want, 0)); err == nil {
+		if _, err := decodeCoin(append(want, 0), new(byteSlab)); err == nil {
 			t.Errorf("%s: decodes with a byte more", tt.name)
 		}
 	}
@@ -145,13 +145,13 @@ func TestDecodeCoinRefuses(t *testing.T) {
 		"script above 10,000 bytes": append(long, make([]byte, maxScript+1)...),
 	}
 	for name, b := range tests {
-		if c, err := decodeCoin(b); err == nil {
+		if c, err := decodeCoin(b, new(byteSlab)); err == nil {
 			t.Errorf("%s: decodes as %v", name, c)
 		}
 	}
 	ok := consensus.Coin{Script: make([]byte, maxScript), Height: math.MaxInt32, Amount: math.MaxInt64}
 	b := appendCoin(nil, &ok)
-	if _, err := decodeCoin(b); err != nil || len(b) > maxCoinValue {
+	if _, err := decodeCoin(b, new(byteSlab)); err != nil || len(b) > maxCoinValue {
 		t.Errorf("largest coin of %d bytes: %v", len(b), err)
 	}
 }
@@ -246,7 +246,7 @@ func FuzzDecodeCoin(f *testing.F) {
 		f.Add(unhex(f, g.want))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		coin, err := decodeCoin(b)
+		coin, err := decodeCoin(b, new(byteSlab))
 		if err != nil {
 			return
 		}

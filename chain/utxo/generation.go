@@ -1,162 +1,77 @@
 package utxo
 
-import (
-	"encoding/binary"
-	"math/bits"
+import "sync/atomic"
 
-	"github.com/btcsuite/btcd/wire/v2"
-)
+// shards is into how many tables a generation is divided, by the first bits
+// of the txid: so that they are in the order of rows, one table grows at a
+// time, and whoever changes one keeps few readers waiting. Transactions that
+// crowd into few shards make those larger and nothing worse.
+const shards = 64
 
-// outpoint is a wire.OutPoint as a map key without padding: txid ‖ index u32 le.
-type outpoint [36]byte
+func (k *outpoint) shard() int { return int(k[0] >> 2) }
 
-func toOutpoint(op *wire.OutPoint) (k outpoint) {
-	copy(k[:], op.Hash[:])
-	binary.LittleEndian.PutUint32(k[32:], op.Index)
-	return k
-}
-
-func (k *outpoint) wire() (op wire.OutPoint) {
-	copy(op.Hash[:], k[:])
-	op.Index = binary.LittleEndian.Uint32(k[32:])
-	return op
-}
-
-// slot says where the value of an entry lies in the arena, and what it is:
-// chunk (32 bits), offset in it (16), size (14), dirty, fresh. Size 0 stands
-// for "no coin here". It holds no pointer, so that the garbage collector has
-// nothing to follow in a map of a hundred million of them.
-type slot uint64
-
-const (
-	slotFresh slot = 1 << iota // no layer below has an unspent coin here
-	slotDirty                  // differs from the layers below
-
-	slotSizeShift   = 2
-	slotSizeMask    = 1<<14 - 1
-	slotOffsetShift = slotSizeShift + 14
-	slotChunkShift  = slotOffsetShift + 16
-)
-
-func (s slot) size() int   { return int(s >> slotSizeShift & slotSizeMask) }
-func (s slot) offset() int { return int(s >> slotOffsetShift & (chunkSize - 1)) }
-func (s slot) chunk() int  { return int(s >> slotChunkShift) }
-
-const (
-	chunkSize = 1 << 16
-
-	// mapSlotBytes is what one slot of the map costs, empty or not: key,
-	// padding, slot, control byte, and what the allocator rounds up.
-	// TestSizeIsHonest measures it.
-	mapSlotBytes = 56
-)
-
-// mapBytes is the memory of a map that held up to n entries. Its slots
-// double when seven of eight are full: within 1,024 at once, above that
-// table by table, but all tables come to it at about the same time.
-func mapBytes(n int) int64 {
-	if n == 0 {
-		return 0
-	}
-	slots := int64(8) << bits.Len(uint((n-1)/7))
-	return slots * mapSlotBytes
-}
-
-// arena holds the values of a generation in chunks. Space of values that went
-// is used again for values of the same size: most coins have one of a few.
-type arena struct {
-	chunks [][]byte
-	used   int // of the last chunk
-	free   map[int][]slot
-	freed  int // entries of free
-}
-
-func (a *arena) store(value []byte) slot {
-	n := len(value)
-	if n == 0 {
-		return 0
-	}
-	if n > slotSizeMask {
-		panic("utxo: value too long for an arena")
-	}
-	s := slot(n) << slotSizeShift
-	if spare := a.free[n]; len(spare) > 0 {
-		s = spare[len(spare)-1]
-		a.free[n] = spare[:len(spare)-1]
-		a.freed--
-	} else {
-		if len(a.chunks) == 0 || a.used+n > chunkSize {
-			a.chunks = append(a.chunks, make([]byte, chunkSize))
-			a.used = 0
-		}
-		s |= slot(len(a.chunks)-1)<<slotChunkShift | slot(a.used)<<slotOffsetShift
-		a.used += n
-	}
-	copy(a.value(s), value)
-	return s
-}
-
-// value returns the bytes of s; they stay the arena's.
-func (a *arena) value(s slot) []byte {
-	if s.size() == 0 {
-		return nil
-	}
-	return a.chunks[s.chunk()][s.offset() : s.offset()+s.size()]
-}
-
-func (a *arena) release(s slot) {
-	if s.size() == 0 {
-		return
-	}
-	if a.free == nil {
-		a.free = make(map[int][]slot)
-	}
-	a.free[s.size()] = append(a.free[s.size()], s&^(slotDirty|slotFresh))
-	a.freed++
-}
-
-// generation is a set of entries by outpoint. It has no lock of its own.
+// generation is a set of entries by outpoint. Its tables are guarded by the
+// locks of the cache's shards.
 type generation struct {
-	entries map[outpoint]slot
-	peak    int // most entries at a time: maps do not shrink
-	arena   arena
+	tables  [shards]table
+	bytes   atomic.Int64
+	entries atomic.Int64
 }
-
-func newGeneration() *generation { return &generation{entries: make(map[outpoint]slot)} }
 
 // size is the memory of the generation in bytes; nil has none.
 func (g *generation) size() int64 {
 	if g == nil {
 		return 0
 	}
-	return mapBytes(g.peak) + int64(len(g.arena.chunks))*chunkSize + int64(g.arena.freed)*8
+	return g.bytes.Load()
 }
 
 func (g *generation) len() int {
 	if g == nil {
 		return 0
 	}
-	return len(g.entries)
+	return int(g.entries.Load())
 }
 
-// find returns the value at k. known says that the generation has an entry;
-// then no value means that there is no coin.
-func (g *generation) find(k *outpoint) (value []byte, known bool) {
+// get returns the value at k; nil has none. known says that the generation
+// has an entry; then no value means that there is no coin.
+func (g *generation) get(k *outpoint, h uint64) (value []byte, known bool) {
 	if g == nil {
 		return nil, false
 	}
-	s, known := g.entries[*k]
-	return g.arena.value(s), known
+	return g.tables[k.shard()].get(k, h)
 }
 
-// set replaces the entry at k; no value stands for "no coin".
-func (g *generation) set(k *outpoint, value []byte, flags slot) {
-	g.arena.release(g.entries[*k])
-	g.entries[*k] = g.arena.store(value) | flags
-	g.peak = max(g.peak, len(g.entries))
+// update changes the entry at k: fn is given its slot, or -1.
+func (g *generation) update(k *outpoint, h uint64, fn func(t *table, i int)) {
+	t := &g.tables[k.shard()]
+	size, used := t.size(), t.used
+	fn(t, t.find(k, h))
+	if d := t.size() - size; d != 0 {
+		g.bytes.Add(int64(d))
+	}
+	if d := t.used - used; d != 0 {
+		g.entries.Add(int64(d))
+	}
 }
 
-func (g *generation) remove(k *outpoint) {
-	g.arena.release(g.entries[*k])
-	delete(g.entries, *k)
+// forget removes the entry at k, if there is one; nil has none.
+func (g *generation) forget(k *outpoint, h uint64) {
+	if g == nil || g.tables[k.shard()].used == 0 {
+		return
+	}
+	g.update(k, h, func(t *table, i int) {
+		if i >= 0 {
+			t.remove(i)
+		}
+	})
+}
+
+// drop forgets one shard.
+func (g *generation) drop(shard int, pool *chunkPool) {
+	t := &g.tables[shard]
+	g.bytes.Add(-int64(t.size()))
+	g.entries.Add(-int64(t.used))
+	pool.put(&t.arena)
+	*t = table{}
 }

@@ -45,7 +45,7 @@ func ReadEntry(b []byte) (op wire.OutPoint, coin consensus.Coin, rest []byte, er
 		return op, coin, nil, fmt.Errorf("index: %w", err)
 	}
 	op.Index = uint32(index)
-	coin, rest, err = readCoin(rest)
+	coin, rest, err = readCoin(rest, new(byteSlab))
 	return op, coin, rest, err
 }
 
@@ -59,16 +59,4 @@ func ComparePoints(a, b *wire.OutPoint) int {
 		return -1
 	}
 	return 1
-}
-
-// Reset forgets everything in memory: the committed set was replaced by one
-// with these stats. No freeze may be under way.
-func (c *Cache) Reset(stats Stats) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.frozen != nil {
-		panic("utxo: reset during a freeze")
-	}
-	c.active, c.clean, c.stats = newGeneration(), nil, stats
-	c.epoch++
 }

@@ -38,8 +38,9 @@ func DecodeUndo(b []byte, inputs []int) ([][]consensus.Coin, error) {
 		return nil, fmt.Errorf("undo data: of %d transactions, the block has %d after its coinbase", count, len(inputs))
 	}
 	spent := make([][]consensus.Coin, len(inputs))
+	memory := undoMemory(len(b), inputs)
 	for i, want := range inputs {
-		if spent[i], b, err = readSpent(b, want); err != nil {
+		if spent[i], b, err = memory.readSpent(b, want); err != nil {
 			return nil, fmt.Errorf("undo data: transaction %d: %w", i+1, err)
 		}
 	}
@@ -49,8 +50,26 @@ func DecodeUndo(b []byte, inputs []int) ([][]consensus.Coin, error) {
 	return spent, nil
 }
 
+// spentMemory is for the coins of one block.
+type spentMemory struct {
+	coins   coinSlab
+	scripts byteSlab
+}
+
+// undoMemory returns memory for the coins of inputs that size bytes hold.
+func undoMemory(size int, inputs []int) *spentMemory {
+	n := 0
+	for _, want := range inputs {
+		n = min(n+want, size) // a coin takes more than a byte
+	}
+	m := new(spentMemory)
+	m.coins.reserve(n)
+	m.scripts.reserve(size)
+	return m
+}
+
 // readSpent reads the coins that one transaction with want inputs spent.
-func readSpent(b []byte, want int) (coins []consensus.Coin, rest []byte, err error) {
+func (m *spentMemory) readSpent(b []byte, want int) (coins []consensus.Coin, rest []byte, err error) {
 	count, b, err := readVarint(b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("inputs: %w", err)
@@ -61,9 +80,9 @@ func readSpent(b []byte, want int) (coins []consensus.Coin, rest []byte, err err
 	if count > uint64(len(b)/minCoinValue) {
 		return nil, nil, errShort
 	}
-	coins = make([]consensus.Coin, count)
+	coins = m.coins.take(int(count))
 	for i := range coins {
-		if coins[i], b, err = readCoin(b); err != nil {
+		if coins[i], b, err = readCoin(b, &m.scripts); err != nil {
 			return nil, nil, fmt.Errorf("input %d: %w", i, err)
 		}
 	}

@@ -17,34 +17,40 @@ var ErrMissing = errors.New("no such coin")
 // Nothing is seen by others until Cache.Apply. It belongs to one goroutine.
 type View struct {
 	cache   *Cache
-	entries map[outpoint]viewEntry
+	t       *viewTable // nil once applied
 	delta   Stats
-}
-
-type viewEntry struct {
-	coin    consensus.Coin
-	exists  bool // there is a coin, as seen through the view
-	changed bool // by the view
-	below   bool // the cache has a coin here
+	scripts byteSlab // of coins that were read
+	spent   coinSlab // that ConnectTx returns
 }
 
 // NewView returns an empty set of changes.
-func NewView(c *Cache) *View {
-	return &View{cache: c, entries: make(map[outpoint]viewEntry)}
-}
+func NewView(c *Cache) *View { return &View{cache: c, t: c.views.get()} }
+
+// find returns the entry at k, nil if there never was one.
+func (v *View) find(k *outpoint, h uint64) *viewEntry { return v.t.find(k, h) }
 
 // Coin returns the coin at op; false if there is none. Its script must not
 // be modified. A coin that was read once is not looked up again.
 func (v *View) Coin(op wire.OutPoint) (consensus.Coin, bool, error) {
 	k := toOutpoint(&op)
-	if e, ok := v.entries[k]; ok {
-		return e.coin, e.exists, nil
+	return v.coin(&op, &k, k.hash(v.cache.seed))
+}
+
+func (v *View) coin(op *wire.OutPoint, k *outpoint, h uint64) (consensus.Coin, bool, error) {
+	if e := v.find(k, h); e != nil && e.is(viewKnown) {
+		return e.coin, e.is(viewExists), nil
 	}
-	coin, ok, err := v.cache.Coin(op)
+	coin, ok, err := v.cache.coin(op, &v.scripts)
 	if ok {
-		v.entries[k] = viewEntry{coin: coin, exists: true, below: true}
+		v.keep(k, h, &coin)
 	}
 	return coin, ok, err
+}
+
+// keep notes a coin of the cache.
+func (v *View) keep(k *outpoint, h uint64, coin *consensus.Coin) {
+	e := v.t.entry(k, h)
+	e.flags, e.coin = viewKnown|viewExists|viewBelow, *coin
 }
 
 // Add makes coin the one at op. existed says that there was one before, which
@@ -55,7 +61,9 @@ func (v *View) Add(op wire.OutPoint, coin consensus.Coin) (existed bool, err err
 	if Unspendable(coin.Script) {
 		return false, nil
 	}
-	old, existed, err := v.Coin(op)
+	k := toOutpoint(&op)
+	h := k.hash(v.cache.seed)
+	old, existed, err := v.coin(&op, &k, h)
 	if err != nil {
 		return false, err
 	}
@@ -63,14 +71,19 @@ func (v *View) Add(op wire.OutPoint, coin consensus.Coin) (existed bool, err err
 		v.delta.Coins--
 		v.delta.Total -= old.Amount
 	}
-	v.add(toOutpoint(&op), coin)
+	v.add(&k, h, &coin)
 	return existed, nil
 }
 
 // add is Add for an outpoint at which the caller knows that no coin is, or
 // has read it through the view.
-func (v *View) add(k outpoint, coin consensus.Coin) {
-	v.entries[k] = viewEntry{coin: coin, exists: true, changed: true, below: v.entries[k].below}
+func (v *View) add(k *outpoint, h uint64, coin *consensus.Coin) {
+	e := v.t.entry(k, h)
+	below := uint32(0)
+	if e.is(viewBelow) {
+		below = viewBelow
+	}
+	e.flags, e.coin = viewKnown|viewExists|viewChanged|below, *coin
 	v.delta.Coins++
 	v.delta.Total += coin.Amount
 }
@@ -78,19 +91,25 @@ func (v *View) add(k outpoint, coin consensus.Coin) {
 // Spend takes the coin at op away and returns it; an error that wraps
 // ErrMissing if there is none.
 func (v *View) Spend(op wire.OutPoint) (consensus.Coin, error) {
-	coin, ok, err := v.Coin(op)
-	if err != nil {
-		return consensus.Coin{}, err
+	k := toOutpoint(&op)
+	h := k.hash(v.cache.seed)
+	e := v.find(&k, h)
+	if e == nil || !e.is(viewKnown) {
+		if _, _, err := v.coin(&op, &k, h); err != nil {
+			return consensus.Coin{}, err
+		}
+		e = v.find(&k, h)
 	}
-	if !ok {
+	if e == nil || !e.is(viewExists) {
 		return consensus.Coin{}, fmt.Errorf("%w: %v", ErrMissing, op)
 	}
-	k := toOutpoint(&op)
-	if v.entries[k].below {
-		v.entries[k] = viewEntry{changed: true, below: true}
+	coin := e.coin
+	if e.is(viewBelow) {
+		e.flags = viewKnown | viewChanged | viewBelow
 	} else {
-		delete(v.entries, k) // came and went within the view
+		e.flags = 0 // came and went within the view
 	}
+	e.coin = consensus.Coin{}
 	v.delta.Coins--
 	v.delta.Total -= coin.Amount
 	return coin, nil
@@ -106,7 +125,7 @@ func (v *View) Spend(op wire.OutPoint) (consensus.Coin, error) {
 func (v *View) ConnectTx(tx *consensus.Tx, height int32, coinbase bool) ([]consensus.Coin, error) {
 	var spent []consensus.Coin
 	if !coinbase {
-		spent = make([]consensus.Coin, len(tx.Msg.TxIn))
+		spent = v.spent.take(len(tx.Msg.TxIn))
 		for i, in := range tx.Msg.TxIn {
 			var err error
 			if spent[i], err = v.Spend(in.PreviousOutPoint); err != nil {
@@ -114,15 +133,17 @@ func (v *View) ConnectTx(tx *consensus.Tx, height int32, coinbase bool) ([]conse
 			}
 		}
 	}
+	op := wire.OutPoint{Hash: tx.TxID}
 	for i, out := range tx.Msg.TxOut {
-		op := wire.OutPoint{Hash: tx.TxID, Index: uint32(i)}
+		op.Index = uint32(i)
 		coin := consensus.Coin{Amount: out.Value, Script: out.PkScript, Height: height, Coinbase: coinbase}
 		if coinbase {
 			if _, err := v.Add(op, coin); err != nil {
 				return nil, err
 			}
 		} else if !Unspendable(coin.Script) {
-			v.add(toOutpoint(&op), coin)
+			k := toOutpoint(&op)
+			v.add(&k, k.hash(v.cache.seed), &coin)
 		}
 	}
 	return spent, nil
@@ -181,6 +202,7 @@ func (v *View) ConnectBlock(b *consensus.Block, height int32) ([][]consensus.Coi
 	if len(b.Txs) == 0 {
 		return nil, errNoTxs(b.Hash)
 	}
+	v.Load(b)
 	spent := make([][]consensus.Coin, 0, len(b.Txs)-1)
 	for i, tx := range b.Txs {
 		coins, err := v.ConnectTx(tx, height, i == 0)

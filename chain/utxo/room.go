@@ -1,0 +1,163 @@
+package utxo
+
+const (
+	// readShare is which part of the budget is for coins that were read from
+	// the backend, however much has changed: what was read ahead is still
+	// there when its block is connected. In a budget below leastReads none is.
+	readShare  = 8
+	leastReads = 2 << 20
+)
+
+// readPart is what coins that were read may always take, in bytes.
+func readPart(budget int64) int64 {
+	if budget < leastReads {
+		return 0
+	}
+	return budget / readShare
+}
+
+// SetBudget changes the budget. Clean coins make way at once; it may be time
+// to freeze then.
+func (c *Cache) SetBudget(budget int64) {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	c.budget = budget
+	c.makeRoomGated()
+}
+
+// Budget is the budget in bytes.
+func (c *Cache) Budget() int64 {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	return c.budget
+}
+
+// changedGated is the memory of coins that are not committed.
+func (c *Cache) changedGated() int64 { return c.active.size() + c.frozen.entries().size() }
+
+func (c *Cache) readsGated() int64 { return c.recent.size() + c.older.size() }
+
+func (c *Cache) usedGated() int64 {
+	return c.changedGated() + c.flushed.size() + c.readsGated()
+}
+
+// makeRoomGated drops clean coins while there are more bytes than the budget.
+// gate is held for writing.
+func (c *Cache) makeRoomGated() {
+	for c.usedGated() > c.budget {
+		switch {
+		case c.older != nil && c.readsGated() > readPart(c.budget):
+			c.dropOlderGated()
+		case c.flushed != nil:
+			c.flushed.drop(c.dropped, &c.pool)
+			if c.dropped++; c.dropped == shards {
+				c.flushed = nil
+			}
+		case c.recent.len() > 0 && c.readsGated() > readPart(c.budget):
+			c.older, c.recent = c.recent, nil
+		default:
+			c.pool.trim(0)
+			return
+		}
+	}
+	c.pool.trim(c.budget - c.usedGated())
+}
+
+func (c *Cache) dropOlderGated() {
+	for i := range shards {
+		c.older.drop(i, &c.pool)
+	}
+	c.older = nil
+}
+
+// fetched is a coin that was read from the backend.
+type fetched struct {
+	key   outpoint
+	hash  uint64
+	value []byte
+}
+
+// remember keeps coins that were read from the backend in an epoch, while
+// there is room. The older half of what was read makes way for what is new.
+func (c *Cache) remember(coins []fetched, epoch uint64) {
+	if len(coins) == 0 || !c.readable(epoch) {
+		return
+	}
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	if c.epoch != epoch || c.recent == nil {
+		return
+	}
+	for i := range coins {
+		c.rememberGated(&coins[i])
+	}
+}
+
+// rememberGated keeps a coin unless there is an entry, which is newer.
+func (c *Cache) rememberGated(f *fetched) {
+	lock := &c.locks[f.key.shard()]
+	lock.Lock()
+	defer lock.Unlock()
+	if _, known := c.valueLocked(&f.key, f.hash); known {
+		return
+	}
+	c.recent.update(&f.key, f.hash, func(t *table, i int) {
+		t.set(i, &f.key, f.hash, f.value, 0, &c.pool)
+	})
+}
+
+// readable makes room for coins that were read from the backend in epoch;
+// false where they must not be kept or there is none.
+func (c *Cache) readable(epoch uint64) bool {
+	c.gate.RLock()
+	most := c.readRoomGated()
+	ready := c.epoch == epoch && c.recent != nil && c.recent.size()*2 < most
+	c.gate.RUnlock()
+	if ready {
+		return true
+	}
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	most = c.readRoomGated()
+	if c.epoch != epoch || most <= 0 {
+		return false
+	}
+	if c.recent != nil && c.recent.size()*2 >= most {
+		if c.older != nil {
+			c.dropOlderGated()
+		}
+		c.older, c.recent = c.recent, nil
+	}
+	if c.recent == nil {
+		c.recent = new(generation)
+	}
+	c.makeRoomGated()
+	return c.recent != nil
+}
+
+// readRoomGated is how many bytes coins may take that were read.
+func (c *Cache) readRoomGated() int64 {
+	return max(c.budget-c.changedGated()-c.flushed.size(), readPart(c.budget))
+}
+
+// Size is the memory that the cache uses, in bytes.
+func (c *Cache) Size() int64 {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	return c.usedGated() + c.pool.bytes.Load()
+}
+
+// OverBudget says that it is time to freeze: the active generation has grown
+// to half of what changed coins may take, so that both fit in while the
+// frozen one is written. While a freeze is under way it says that all of that
+// is used: the writer should then wait for Release before it applies more.
+// Clean coins never count; they make room.
+func (c *Cache) OverBudget() bool {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	room := c.budget - readPart(c.budget)
+	if c.frozen == nil {
+		return c.active.size() > room/2
+	}
+	return c.changedGated() > room
+}
