@@ -30,6 +30,23 @@
 // A rule that a deployment brings is in force from the height that the chain
 // file gives; below it the older rule holds.
 //
+// # Blocks and transactions in memory
+//
+// A [Block] and a [Tx] are their fields as package wire has them, and what
+// is derived from their bytes once: hashes, sizes, weights. [DecodeBlock] and
+// [DecodeTx] make them over the bytes, which they keep: scripts and witness
+// items are parts of these, fields lie in slabs of which there are eight
+// for a block of any size, and hashes are taken from the bytes without
+// encoding anything again. [Block.Raw] gives the bytes back, for the disk and
+// for peers. The price is that one script or transaction that is kept keeps
+// its whole block in memory: who keeps one takes a copy ([Tx.Clone]).
+// [NewBlock] and [NewTx] make them from what this process has built.
+//
+// A block remembers its merkle trees, and under which params it last passed
+// CheckBlock. So [Prepare] can do that work early, on any core, and the
+// chain, whose turn it is to judge, finds it done. What is remembered is a
+// function of the block and the params; errors are not remembered.
+//
 // # Numbers
 //
 // Amounts are int64 in the smallest unit. Times are seconds since 1970, in

@@ -25,6 +25,14 @@
 // transaction without inputs is refused too: BIP144 gives its encoding
 // another meaning.
 //
+// # Decoding
+//
+// DecodeTx and DecodeHeader keep nothing of the bytes they are given, nor
+// does DecodeBlock, whose transactions wire decodes one by one. A Decoder is
+// for blocks in numbers: the walk that checks them counts what they hold, so
+// that everything is decoded into a few slabs of the right size, and scripts
+// stay where they are in the bytes. What it hands out is what wire would.
+//
 // # Formats
 //
 // All integers are little-endian. "var" is Bitcoin's variable-length
