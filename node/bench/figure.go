@@ -6,6 +6,7 @@ type Unit string
 // The units.
 const (
 	PerSecond Unit = "/s"
+	PerCPU    Unit = "/s cpu" // by a core's time
 	Millis    Unit = "ms"
 	Micros    Unit = "us"
 	CPUMicros Unit = "us cpu" // of all cores together
@@ -20,6 +21,8 @@ func (u Unit) perU(value, wall, cpu float64) (v float64, label string) {
 	switch {
 	case u == PerSecond:
 		return value * wall / 1e6, "per U"
+	case u == PerCPU:
+		return value * cpu / 1e6, "per U"
 	case u == Millis && wall > 0:
 		return value * 1e3 / wall, "U"
 	case u == Micros && wall > 0:
@@ -44,6 +47,16 @@ type Result struct {
 
 func (r *Result) add(name string, value float64, unit Unit) {
 	r.Figures = append(r.Figures, Figure{name, value, unit})
+}
+
+// value is that of the figure with this name; 0 if there is none.
+func (r *Result) value(name string) float64 {
+	for _, f := range r.Figures {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return 0
 }
 
 // merge makes one figure of those with the same name: their median.

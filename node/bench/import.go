@@ -55,10 +55,13 @@ func importFull(ctx context.Context, j Job, n *running, c *workload.Chain, resul
 	}
 	withFlush := t.wall + time.Since(began)
 	result.add("transactions", txs/t.wall.Seconds(), PerSecond)
-	result.add("the same until all is on disk", txs/withFlush.Seconds(), PerSecond)
+	result.add(importedDurable, txs/withFlush.Seconds(), PerSecond)
 	result.add("computing for a transaction", micros(t.cpu)/txs, CPUMicros)
 	return nil
 }
+
+// importedDurable names the figure with the last flush.
+const importedDurable = "the same until all is on disk"
 
 // or is n, or standard where n is 0.
 func or(n, standard int) int {

@@ -80,7 +80,7 @@ func (r *Report) Text(w io.Writer) error {
 	fmt.Fprintf(w, "U = %s us (%s to %s, %d samples); of the core's time %s us\n\n",
 		number(r.U.Median), number(r.U.Min), number(r.U.Max), r.U.N, number(r.UCPU.Median))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "bench\tfigure\tmedian\tmin to max\tin U\tmin to max\trounds")
+	fmt.Fprintln(t, "bench\tfigure\tmedian\tmin to max\tby U\tmin to max\trounds")
 	for _, l := range r.Lines {
 		perU, span := "", ""
 		if l.PerU != nil {
@@ -91,7 +91,13 @@ func (r *Report) Text(w io.Writer) error {
 	return t.Flush()
 }
 
-func (s Spread) span() string { return number(s.Min) + " to " + number(s.Max) }
+// span is empty where there is one value only.
+func (s Spread) span() string {
+	if s.N < 2 {
+		return ""
+	}
+	return number(s.Min) + " to " + number(s.Max)
+}
 
 // number prints three digits that count, and all before the point.
 func number(v float64) string {

@@ -61,7 +61,7 @@ type instrument struct {
 	about    string
 	kinds    []workload.Kind                            // nil: it is the same for all
 	standard workload.Kind                              // where none is asked for; "": P2TR
-	spec     func(Options) workload.Spec                // the chain it runs on
+	spec     func(Options) workload.Spec                // the chain it runs on; nil: none
 	round    func(context.Context, Job) (Result, error) // one round
 }
 
@@ -72,6 +72,8 @@ func instruments() []instrument {
 		acceptInstrument(),
 		rpcInstrument(),
 		templateInstrument(),
+		stagesInstrument(),
+		sigsInstrument(),
 	}
 }
 
@@ -104,15 +106,19 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	job := Job{Bench: o.Bench, Spec: in.spec(o), Dir: o.Dir, Scratch: o.Scratch, DBCache: o.DBCache, Par: o.Par, Txs: o.Txs}
+	job := Job{Bench: o.Bench, Dir: o.Dir, Scratch: o.Scratch, DBCache: o.DBCache, Par: o.Par, Txs: o.Txs}
 	name := o.Bench
 	if in.kinds != nil {
 		name += " " + string(o.Kind)
 	}
-	if _, err := workload.Open(ctx, o.Dir, job.Spec, func(done, total int) {
-		o.Note("making the chain %s: %d of %d blocks", o.Kind, done, total)
-	}); err != nil {
-		return nil, err
+	if in.spec != nil {
+		job.Spec = in.spec(o)
+		_, err := workload.Open(ctx, o.Dir, job.Spec, func(done, total int) {
+			o.Note("making the chain %s: %d of %d blocks", o.Kind, done, total)
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	rounds, err := o.rounds(ctx, in, job, unit)
 	if err != nil {
