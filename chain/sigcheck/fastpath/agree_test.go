@@ -57,7 +57,10 @@ func matches(sigs []Sig, keys [][]byte) bool {
 	return false
 }
 
-var verifier = curve.New()
+var (
+	verifier = curve.New()
+	used     Tx // for one transaction after the other
+)
 
 // fast is what the fast path says: whether it takes the spend, and then
 // whether what it asks for holds.
@@ -67,6 +70,10 @@ func fast(t *testing.T, m made, flags txscript.ScriptFlags) (ok, valid bool) {
 	tx.Reset(consensus.NewTx(m.msg), m.coins)
 	before := []Sig{{Kind: 77}}
 	sigs, multi, ok := tx.Input(m.at, flags, before)
+	used.Reset(tx.tx, tx.coins)
+	if again, _, _ := used.Input(m.at, flags, before); !slices.Equal(again, sigs) {
+		t.Fatal("a Tx that was used before says something else")
+	}
 	if len(sigs) == 0 || sigs[0].Kind != 77 {
 		t.Fatal("signatures that were there are gone")
 	}

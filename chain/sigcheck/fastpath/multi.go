@@ -52,7 +52,7 @@ func (s *Sig) holdsFor(v *curve.Verifier, key []byte) bool {
 }
 
 // multiKeys reads a script m <key>... n OP_CHECKMULTISIG, 1 <= m <= n <= 16,
-// with pushes of 33 or 65 bytes, and gives n and m. n is 0 for any other.
+// whatever the keys, and gives n and m. n is 0 for any other.
 func multiKeys(script []byte, keys *[maxKeys][]byte) (n, m int) {
 	if len(script) < 3 || script[len(script)-1] != txscript.OP_CHECKMULTISIG {
 		return 0, 0
@@ -60,7 +60,7 @@ func multiKeys(script []byte, keys *[maxKeys][]byte) (n, m int) {
 	m, rest := small(script[0]), script[1:len(script)-1]
 	for len(rest) > 1 {
 		key, after, ok := cutPush(rest)
-		if !ok || n == maxKeys || len(key) != 33 && len(key) != 65 {
+		if !ok || n == maxKeys {
 			return 0, 0
 		}
 		keys[n], rest = key, after

@@ -15,8 +15,8 @@ import (
 // twoOfThree signs with the first and the last key.
 func twoOfThree(f form) forge { return forge{form: f, asks: multi, n: 3, signers: []int{0, 2}} }
 
-// derInts reads the numbers of a signature with hash type and writes it with
-// others, and with the bytes given in front of each.
+// rewrite changes the numbers of a signature with hash type, and puts the
+// bytes given in front of each; nil: one that DER needs, if any.
 func rewrite(sig []byte, change func(r, s *big.Int), padR, padS []byte) []byte {
 	hashType, rest := sig[len(sig)-1], sig[4:]
 	r := new(big.Int).SetBytes(rest[:sig[3]])
@@ -84,7 +84,7 @@ func TestOddities(t *testing.T) {
 		{"script in P2WPKH", forge{form: p2wpkh}, func(m *made) { m.in().SignatureScript = []byte{0x51} }, some, false},
 		{"script in P2WSH", wsh, func(m *made) { m.in().SignatureScript = []byte{0x51} }, some, false},
 		{"no witness in P2WSH", wsh, func(m *made) { m.in().Witness = nil }, some, false},
-		{"another script in P2WSH", wsh, func(m *made) { last(m.in().Witness)[0]-- }, some, false},
+		{"another script in P2WSH", wsh, func(m *made) { last(m.in().Witness)[9] ^= 1 }, some, false},
 		{"P2WSH of P2PKH", forge{form: p2wsh, asks: aKeyHash}, nil, allPolicy, true},
 		{"P2WSH of P2PK", forge{form: p2wsh}, nil, allPolicy, true},
 		{"program of 31 bytes", forge{form: p2wpkh}, func(m *made) { m.coins[m.at].Script = append([]byte{0, 31}, make([]byte, 31)...) }, some, false},
@@ -94,6 +94,7 @@ func TestOddities(t *testing.T) {
 
 		// BIP16.
 		{"nested, pushed by PUSHDATA1", forge{form: p2shP2WPKH, push: byPushdata1}, nil, some, false},
+		{"nested, a push of another length", forge{form: p2shP2WPKH, push: func(s []byte) []byte { return append([]byte{21}, s[1:]...) }}, nil, some, false},
 		{"nested, one more push", forge{form: p2shP2WPKH, push: prepend(txscript.OP_0)}, nil, some, false},
 		{"nested, another program", forge{form: p2shP2WPKH}, func(m *made) { m.in().SignatureScript[5] ^= 1 }, some, false},
 		{"nested P2WSH, another program", twoOfThree(p2shP2WS), func(m *made) { m.in().SignatureScript[5] ^= 1 }, some, false},
@@ -101,6 +102,7 @@ func TestOddities(t *testing.T) {
 		{"P2SH, another script", twoOfThree(p2sh), func(m *made) { m.coins[m.at].Script[5] ^= 1 }, some, false},
 		{"P2SH with a witness", twoOfThree(p2sh), func(m *made) { m.in().Witness = [][]byte{{1}} }, some, false},
 		{"P2SH with a witness, before BIP141", twoOfThree(p2sh), func(m *made) { m.in().Witness = [][]byte{{1}} }, txscript.ScriptBip16, true},
+		{"P2SH, more than 520 bytes", forge{form: p2sh, asks: multi, n: 16, signers: []int{3}}, nil, some, false},
 		{"empty script for P2SH", twoOfThree(p2sh), func(m *made) { m.in().SignatureScript = nil }, some, false},
 		{"operation in the script for P2SH", forge{form: p2sh, asks: multi, n: 1, signers: []int{0}, push: prepend(txscript.OP_NOP)}, nil, some, false},
 
@@ -113,6 +115,8 @@ func TestOddities(t *testing.T) {
 		{"hybrid key by policy", forge{keys: hybrid}, nil, allPolicy, false},
 		{"one more item below", forge{asks: aKeyHash, push: prepend(txscript.OP_1)}, nil, some, true},
 		{"unclean stack", forge{asks: aKeyHash, push: prepend(txscript.OP_1)}, nil, allPolicy, false},
+		{"one more item on top", forge{asks: aKeyHash, push: func(s []byte) []byte { return append(s, 2, 1, 1) }}, nil, some, false},
+		{"one more item on top of P2PK", forge{push: func(s []byte) []byte { return append(s, 2, 1, 1) }}, nil, some, false},
 		{"operation in the script", forge{push: prepend(txscript.OP_NOP)}, nil, some, true},
 		{"signature by PUSHDATA1", forge{push: byPushdata1}, nil, some, true},
 		{"signature by PUSHDATA1, by policy", forge{push: byPushdata1}, nil, allPolicy, false},
@@ -134,6 +138,16 @@ func TestOddities(t *testing.T) {
 		{"padded r", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return rewrite(s, nil, []byte{0, 0}, nil) }}, nil, some, true},
 		{"padded s", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return rewrite(s, nil, nil, []byte{0, 0}) }}, nil, some, true},
 		{"padded r, strict", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return rewrite(s, nil, []byte{0, 0}, nil) }}, nil, allConsensus, false},
+		{"negative s", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return rewrite(highS(0, s), nil, nil, []byte{}) }}, nil, some, true},
+		{"negative s, strict", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return rewrite(highS(0, s), nil, nil, []byte{}) }}, nil, allConsensus, false},
+		{"length one too large", forge{sig: setByte(1, 1)}, nil, allConsensus, false},
+		{"no sequence", forge{sig: setByte(0, 1)}, nil, allConsensus, false},
+		{"r is no integer", forge{sig: setByte(2, 1)}, nil, allConsensus, false},
+		{"r one too long", forge{sig: setByte(3, 1)}, nil, allConsensus, false},
+		{"byte behind s, counted", forge{sig: func(_ int, s []byte) []byte {
+			s[1]++
+			return slices.Insert(s, len(s)-1, 7)
+		}}, nil, allConsensus, false},
 		{"byte behind s", forge{form: p2wpkh, sig: func(_ int, s []byte) []byte { return slices.Insert(s, len(s)-1, 7) }}, nil, some, true},
 		{"r of 0", forge{sig: func(_ int, s []byte) []byte { return rewrite(s, func(r, _ *big.Int) { r.SetInt64(0) }, nil, nil) }}, nil, allConsensus, false},
 		{"s of 0", forge{sig: func(_ int, s []byte) []byte { return rewrite(s, func(_, n *big.Int) { n.SetInt64(0) }, nil, nil) }}, nil, allConsensus, false},
@@ -165,6 +179,19 @@ func TestOddities(t *testing.T) {
 		{"numbers as pushes", forge{form: p2wsh, asks: multi, n: 2, signers: []int{1}, code: func(c []byte) []byte {
 			return append([]byte{1, 1}, c[1:]...)
 		}}, nil, allConsensus, true},
+		{"more keys said than there are", forge{asks: multi, n: 2, signers: []int{0, 1}, code: func(c []byte) []byte {
+			c[len(c)-2]++
+			return c
+		}}, nil, some, false},
+		{"fewer keys said than there are", forge{asks: multi, n: 2, signers: []int{0}, code: func(c []byte) []byte {
+			c[len(c)-2]--
+			return c
+		}}, nil, some, false},
+		{"multisig without operation", forge{asks: multi, n: 2, signers: []int{0, 1}, code: func(c []byte) []byte {
+			c[len(c)-1] = txscript.OP_NOP
+			return c
+		}}, nil, some, true},
+		{"bare multisig with a witness", forge{asks: multi, n: 2, signers: []int{0, 1}}, func(m *made) { m.in().Witness = [][]byte{{1}} }, some, false},
 		{"hybrid key in multisig", forge{form: p2wsh, asks: multi, keys: hybrid, n: 2, signers: []int{1}}, nil, allConsensus, true},
 		{"no key at all, never looked at", forge{form: p2wsh, asks: multi, n: 2, signers: []int{1}, code: func(c []byte) []byte {
 			c[2] = 9
@@ -256,6 +283,23 @@ func TestWrongSignatures(t *testing.T) {
 	}
 }
 
+// TestLowS: half of the order, rounded down, is the largest low s.
+func TestLowS(t *testing.T) {
+	half := new(big.Int).Rsh(btcec.S256().N, 1)
+	for add, low := range []bool{true, false} {
+		f := forge{form: p2wpkh, sig: func(_ int, sig []byte) []byte {
+			return rewrite(sig, func(_, s *big.Int) { s.Add(half, big.NewInt(int64(add))) }, nil, nil)
+		}}
+		m := f.make(t)
+		if ok, _ := agree(t, m, allPolicy); ok != low {
+			t.Errorf("half of the order and %d: taken %v", add, ok)
+		}
+		if got := !txscript.IsErrorCode(m.interpret(allPolicy), txscript.ErrSigHighS); got != low {
+			t.Errorf("half of the order and %d: low for the interpreter %v", add, got)
+		}
+	}
+}
+
 // TestCallersMistakes: an input that is not there and coins that are missing
 // are left to the interpreter, which says so.
 func TestCallersMistakes(t *testing.T) {
@@ -292,6 +336,14 @@ func byPushdata2(script []byte) []byte {
 
 func byPushdata4(script []byte) []byte {
 	return append([]byte{txscript.OP_PUSHDATA4, script[0], 0, 0, 0}, script[1:]...)
+}
+
+// setByte adds to one byte of a signature.
+func setByte(at int, by byte) func(int, []byte) []byte {
+	return func(_ int, sig []byte) []byte {
+		sig[at] += by
+		return sig
+	}
 }
 
 // nestP2TR moves an output key into P2SH, where it means nothing.

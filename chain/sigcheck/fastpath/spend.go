@@ -134,6 +134,7 @@ func (s *spend) keyHash(script []byte) bool {
 		return false
 	}
 	// A signature that is in the script is cut out of it before hashing.
+	// Nobody is known to be able to make such a key.
 	if bytes.Equal(sig, script[3:23]) {
 		return false
 	}
