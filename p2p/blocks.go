@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/params/scan"
 	"github.com/charterchain/charter/p2p/message"
 )
 
@@ -50,11 +50,11 @@ func (b *arrivedBlock) before(other *arrivedBlock) bool {
 // blockArrived queues a block that was asked for. When far more bytes wait
 // than the blocks' usual size let expect, the peer that sends waits too.
 // Called by the read loop.
-func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock, hints []byte) error {
-	b := consensus.NewBlock(msg)
+func (s *syncer) blockArrived(ctx context.Context, p *peer, raw, hints []byte) error {
+	hash := chainhash.DoubleHashH(raw[:scan.HeaderSize])
 	now := s.n.cfg.Now()
 	s.mu.Lock()
-	solicited, needed, old := s.arrivedLocked(p.id, b.Hash, now)
+	solicited, needed, old := s.arrivedLocked(p.id, hash, now)
 	s.mu.Unlock()
 	switch {
 	case !solicited:
@@ -67,6 +67,10 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, msg *wire.MsgBlock, 
 		s.n.cfg.Metrics.block(resultKnown)
 		s.wake()
 		return nil
+	}
+	b, err := consensus.DecodeBlock(raw, &s.n.cfg.Params.Limits)
+	if err != nil {
+		return err // the message was checked
 	}
 	// On the path, so its header is known.
 	info, _ := s.chain.Lookup(b.Hash)

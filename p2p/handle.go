@@ -35,13 +35,13 @@ func (p *peer) handle(ctx context.Context, m message.Message) error {
 	case *message.NotFound:
 		return p.handleNotFound(m)
 	case *message.Block:
-		return p.n.blocks.blockArrived(ctx, p, m.Block, nil)
+		return p.n.blocks.blockArrived(ctx, p, m.Raw, nil)
 	case *message.HintedBlock:
-		return p.n.blocks.blockArrived(ctx, p, m.Block.Block, m.Hints)
+		return p.n.blocks.blockArrived(ctx, p, m.Block.Raw, m.Hints)
 	case *message.Presence:
 		return p.n.presence.arrived(p, m, now)
 	case *message.Tx:
-		return p.n.txs.arrived(p, m.Tx, now)
+		return p.n.txs.arrived(p, m.Raw, now)
 	}
 	return violation("%s message is not expected here", m.Type())
 }

@@ -419,7 +419,7 @@ func TestServing(t *testing.T) {
 				headers += len(m.Entries)
 			case *message.Block:
 				blocks++
-				if m.Block.BlockHash() != best.Hash {
+				if chainhash.DoubleHashH(m.Raw[:80]) != best.Hash {
 					t.Error("another block")
 				}
 			case *message.Tx:

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
 	"github.com/charterchain/charter/p2p/message"
@@ -120,8 +119,11 @@ func (r *txRelay) notFound(p *peer, wtxid chainhash.Hash) {
 }
 
 // arrived queues a transaction for the pool.
-func (r *txRelay) arrived(p *peer, msg *wire.MsgTx, now time.Time) error {
-	tx := consensus.NewTx(msg)
+func (r *txRelay) arrived(p *peer, raw []byte, now time.Time) error {
+	tx, err := consensus.DecodeTx(raw)
+	if err != nil {
+		return err // the message was checked
+	}
 	p.mu.Lock()
 	p.knownTxs.Add(tx.WTxID)
 	_, byWTxID := p.askedTxs[tx.WTxID]

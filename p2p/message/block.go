@@ -1,6 +1,8 @@
 package message
 
 import (
+	"bytes"
+
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/charterchain/charter/chain/params/scan"
@@ -11,8 +13,9 @@ import (
 type Tx struct {
 	Tx *wire.MsgTx
 
-	// Raw, where set, is sent as it is and Tx is not looked at. Decode
-	// leaves it nil.
+	// Raw, where set, is sent as it is and Tx is not looked at. Decode sets
+	// it, and not Tx: the bytes of exactly one transaction as scan.Tx wants
+	// it, in memory of their own.
 	Raw []byte
 }
 
@@ -32,8 +35,15 @@ func (m *Tx) encode(w *writer) {
 }
 
 func decodeTx(r *reader) Message {
-	m := &Tx{Tx: decodeMsgTx(r)}
-	return m
+	raw := takeTx(r)
+	if r.err != nil {
+		return nil
+	}
+	if err := scan.Tx(raw); err != nil {
+		r.fail("tx", "transaction: %v", err)
+		return nil
+	}
+	return &Tx{Raw: bytes.Clone(raw)}
 }
 
 // Block carries one block with witnesses; the payload is the block and
@@ -42,8 +52,9 @@ type Block struct {
 	Block *wire.MsgBlock
 
 	// Raw, where set, is sent as it is and Block is not looked at, so a
-	// block goes from disk to a peer without being decoded. Decode leaves
-	// it nil.
+	// block goes from disk to a peer without being decoded. Decode sets it,
+	// and not Block: the bytes of exactly one block as scan.Block wants it,
+	// in memory of their own, so that they are decoded where it suits.
 	Raw []byte
 }
 
@@ -68,7 +79,7 @@ func decodeBlock(r *reader) Message {
 	if _, ok := measureBody(r); !ok {
 		return nil
 	}
-	return &Block{Block: decodeBody(r)}
+	return &Block{Raw: takeBody(r)}
 }
 
 // measureBody takes memory for the block that fills the rest of the payload.
@@ -85,15 +96,15 @@ func measureBody(r *reader) (inputs int, ok bool) {
 	return inputs, r.reserve(mem)
 }
 
-// decodeBody reads the block that fills the rest of the payload, after
-// measureBody.
-func decodeBody(r *reader) *wire.MsgBlock {
-	b, err := scan.DecodeBlock(r.rest(), &r.l.chain)
-	if err != nil {
-		r.fail("block", "%v", err)
+// takeBody returns a copy of the block that fills the rest of the payload,
+// after measureBody.
+func takeBody(r *reader) []byte {
+	b := r.rest()
+	if err := scan.Block(b, &r.l.chain); err != nil {
+		r.fail("block", "block: %v", err)
 		return nil
 	}
-	return b
+	return bytes.Clone(b)
 }
 
 func encodeMsgTx(w *writer, tx *wire.MsgTx) {
@@ -109,6 +120,21 @@ func encodeMsgTx(w *writer, tx *wire.MsgTx) {
 // decodeMsgTx reads a transaction that other fields may follow. It returns
 // nil after a fault.
 func decodeMsgTx(r *reader) *wire.MsgTx {
+	raw := takeTx(r)
+	if r.err != nil {
+		return nil
+	}
+	tx, err := scan.DecodeTx(raw)
+	if err != nil {
+		r.fail("tx", "%v", err)
+		return nil
+	}
+	return tx
+}
+
+// takeTx returns the part of the payload that is as long as the next
+// transaction, after it took memory for its decoded form.
+func takeTx(r *reader) []byte {
 	if r.err != nil {
 		return nil
 	}
@@ -120,12 +146,7 @@ func decodeMsgTx(r *reader) *wire.MsgTx {
 	if !r.reserve(mem) {
 		return nil
 	}
-	tx, err := scan.DecodeTx(r.take("tx", size))
-	if err != nil {
-		r.fail("tx", "%v", err)
-		return nil
-	}
-	return tx
+	return r.take("tx", size)
 }
 
 // maxTxs is the largest number of transactions in a block.

@@ -63,7 +63,7 @@ func decodeHintedBlock(r *reader) Message {
 		return nil
 	}
 	m.Hints = bytes.Clone(m.Hints) // they may live longer than the payload
-	m.Block.Block = decodeBody(r)
+	m.Block.Raw = takeBody(r)
 	return m
 }
 

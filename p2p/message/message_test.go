@@ -381,3 +381,28 @@ func TestParseNetAddr(t *testing.T) {
 		}
 	}
 }
+
+// TestRawIsOwn: what Decode leaves encoded is no part of the payload, whose
+// memory the link uses again.
+func TestRawIsOwn(t *testing.T) {
+	for name, m := range samples() {
+		switch m.(type) {
+		case *Tx, *Block, *HintedBlock:
+		default:
+			continue
+		}
+		payload, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload = bytes.Clone(payload)
+		got, err := Decode(m.Type(), payload, testLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(payload)
+		if diff := cmp.Diff(m, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}

@@ -76,7 +76,10 @@ func sampleHello() *Hello {
 // samples has at least one message of every type, by name.
 func samples() map[string]Message {
 	witness := sampleTx([]byte{1, 2, 3}, nil)
-	block := &wire.MsgBlock{Header: sampleHeader(), Transactions: []*wire.MsgTx{sampleTx(), witness}}
+	var block bytes.Buffer
+	if err := (&wire.MsgBlock{Header: sampleHeader(), Transactions: []*wire.MsgTx{sampleTx(), witness}}).Serialize(&block); err != nil {
+		panic(err)
+	}
 	return map[string]Message{
 		"hello":            sampleHello(),
 		"hello-least":      &Hello{Version: 1},
@@ -97,10 +100,10 @@ func samples() map[string]Message {
 		"inv":           &Inv{Items: []InvItem{{InvWTx, filled(9)}, {InvBlock, filled(10)}}},
 		"getdata":       &GetData{Items: []InvItem{{InvTx, filled(9)}, {InvCompactBlock, filled(10)}}},
 		"notfound":      &NotFound{Items: []InvItem{{InvBlock, filled(9)}}},
-		"tx":            &Tx{Tx: sampleTx()},
-		"tx-witness":    &Tx{Tx: witness},
-		"block":         &Block{Block: block},
-		"hintedblock":   &HintedBlock{Block: Block{Block: block}, Hints: []byte{1}},
+		"tx":            &Tx{Raw: serialized(sampleTx())},
+		"tx-witness":    &Tx{Raw: serialized(witness)},
+		"block":         &Block{Raw: block.Bytes()},
+		"hintedblock":   &HintedBlock{Block: Block{Raw: block.Bytes()}, Hints: []byte{1}},
 		"getdata-hints": &GetData{Items: []InvItem{{InvHintedBlock, filled(11)}}},
 		"compactblock": &CompactBlock{Header: sampleHeader(), Nonce: 77, ShortIDs: []ShortID{1, 1<<48 - 1, 0x060504030201},
 			Prefilled: []PrefilledTx{{0, sampleTx()}, {3, witness}}},
