@@ -230,15 +230,28 @@ func (c *Chain) checkBody(b *consensus.Block, n *node) error {
 	return err
 }
 
+// encode returns the bytes of b: those it was decoded from, if it was. They
+// must not be changed.
+func encode(b *consensus.Block) ([]byte, error) {
+	if raw := b.Raw(); raw != nil {
+		return raw, nil
+	}
+	var buf bytes.Buffer
+	buf.Grow(b.Size())
+	if err := b.Msg().Serialize(&buf); err != nil {
+		return nil, fmt.Errorf("encode block %v: %w", b.Hash, err)
+	}
+	return buf.Bytes(), nil
+}
+
 // storeBody appends b to the block files and links its node with its
 // ancestors and descendants.
 func (c *Chain) storeBody(b *consensus.Block, n *node) error {
-	var raw bytes.Buffer
-	raw.Grow(b.Size())
-	if err := b.Msg().Serialize(&raw); err != nil {
-		return fmt.Errorf("encode block %v: %w", b.Hash, err)
+	raw, err := encode(b)
+	if err != nil {
+		return err
 	}
-	loc, err := c.store.AppendBlock(b.Hash, raw.Bytes())
+	loc, err := c.store.AppendBlock(b.Hash, raw)
 	if err != nil {
 		return c.fatal(fmt.Sprintf("store block %v", b.Hash), err)
 	}
