@@ -3,7 +3,10 @@ package mempool
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -94,22 +97,144 @@ func BenchmarkTemplate(b *testing.B) {
 	}
 }
 
+// schnorrTime returns the time of one btcec Schnorr check, the unit U in which
+// this package's documentation gives its figures: the median of a few.
+func schnorrTime(b *testing.B) time.Duration {
+	key, _ := btcec.PrivKeyFromBytes([]byte{31: 9})
+	msg := make([]byte, 32)
+	sig, err := schnorr.Sign(key, msg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	times := make([]time.Duration, 101)
+	for i := range times {
+		begin := time.Now()
+		if !sig.Verify(msg, key.PubKey()) {
+			b.Fatal("a good signature fails")
+		}
+		times[i] = time.Since(begin)
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// inUnits measures an operation in milliseconds and U, with U measured before
+// each time, and something else done before that.
+func inUnits(b *testing.B, before, op func()) {
+	var took, units []float64
+	for range b.N {
+		b.StopTimer()
+		before()
+		u := schnorrTime(b)
+		b.StartTimer()
+		begin := time.Now()
+		op()
+		d := time.Since(begin)
+		took, units = append(took, d.Seconds()*1e3), append(units, float64(d)/float64(u))
+	}
+	slices.Sort(took)
+	slices.Sort(units)
+	b.ReportMetric(took[len(took)/2], "ms/median")
+	b.ReportMetric(units[len(units)/2], "U/median")
+}
+
+// fullPool fills a pool of 300 MB with payments of one input and two outputs,
+// a tenth of which depend on others.
+func fullPool(b *testing.B) (*world, *filler) {
+	w := newWorld(b, func(p *params.Params, _ *Config) { p.Policy.MempoolBytes = defaultBytes })
+	f := &filler{pool: w.pool, rng: rand.New(rand.NewPCG(1, 1))}
+	for w.pool.usage < defaultBytes {
+		fee := func(vsize int64) int64 { return vsize * (1000 + f.rng.Int64N(100_000)) / 1000 }
+		e := f.put(fee, 0, nil, 2, f.fresh())
+		for f.rng.IntN(10) == 0 && e != nil {
+			e = f.put(fee, 0, nil, 2, wire.OutPoint{Hash: e.tx.TxID, Index: uint32(f.rng.IntN(2))})
+		}
+	}
+	return w, f
+}
+
+// BenchmarkTemplateFull measures a new template of a full pool: after another
+// transaction came, and after a block with all of the template before; and how
+// long the pool holds the chain up to follow such a block.
+func BenchmarkTemplateFull(b *testing.B) {
+	w, f := fullPool(b)
+	opts := TemplateOptions{CoinbaseScript: []byte{txscript.OP_TRUE}}
+	template := func() *Template {
+		t, err := w.pool.Template(context.Background(), opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return t
+	}
+	last := template()
+	b.Run("new", func(b *testing.B) {
+		inUnits(b, func() { f.put(func(v int64) int64 { return 50 * v }, 0, nil, 2, f.fresh()) }, func() { last = template() })
+		b.ReportMetric(float64(len(last.Txs)), "txs")
+		b.ReportMetric(float64(w.pool.Info().Count), "waiting")
+	})
+	var block *consensus.Block
+	solve := func() { block = w.chain.make(last.Txs...) }
+	connect := func() {
+		w.chain.add(block)
+		w.pool.HandleEvent(chain.Event{Kind: chain.Connected, Block: block, Info: w.chain.Best()})
+	}
+	refill := func() {
+		for w.pool.usage < defaultBytes {
+			f.put(func(v int64) int64 { return v * (1000 + f.rng.Int64N(100_000)) / 1000 }, 0, nil, 2, f.fresh())
+		}
+	}
+	b.Run("block", func(b *testing.B) {
+		inUnits(b, func() { solve(); connect(); refill() }, func() { last = template() })
+	})
+	b.Run("connect", func(b *testing.B) {
+		inUnits(b, func() { refill(); last = template(); solve() }, connect)
+	})
+}
+
 // BenchmarkConnect measures how long the pool holds the chain up when a block
-// confirms 2,000 of its transactions.
+// confirms 6,500 of its transactions.
 func BenchmarkConnect(b *testing.B) {
+	const txs = 6500
 	for b.Loop() {
 		b.StopTimer()
-		w := newWorld(b)
-		txs := make([]*consensus.Tx, 2000)
-		for i := range txs {
-			txs[i] = spend(1000, 2, w.coin(1e8))
+		w := newWorld(b, func(_ *params.Params, cfg *Config) { cfg.Checker = &gateChecker{} })
+		list := make([]*consensus.Tx, txs)
+		for i := range list {
+			list[i] = spend(1000, 2, w.coin(1e8))
 		}
-		w.accept(txs...)
-		block := w.chain.make(txs...)
+		w.accept(list...)
+		block := w.chain.make(list...)
 		var held chain.Event
 		w.chain.sink = func(ev chain.Event) { held = ev }
 		w.chain.connect(block)
 		b.StartTimer()
 		w.pool.HandleEvent(held)
 	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/txs, "ns/tx")
+}
+
+// BenchmarkJudge measures what Accept does beside the signature, from as many
+// goroutines as there are cores.
+func BenchmarkJudge(b *testing.B) {
+	w := newWorld(b, func(_ *params.Params, cfg *Config) { cfg.Checker = &gateChecker{} })
+	p2tr := append([]byte{txscript.OP_1, 32}, make([]byte, 32)...)
+	txs := make([]*consensus.Tx, b.N)
+	for i := range txs {
+		in := w.coinWith(consensus.Coin{Amount: 1e8, Script: p2tr})
+		msg := spendMsg(1000, 2, in)
+		msg.TxOut[0].PkScript, msg.TxOut[1].PkScript = p2tr, p2tr
+		msg.TxIn[0].Witness = wire.TxWitness{make([]byte, 64)}
+		txs[i] = consensus.NewTx(msg)
+	}
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := w.pool.Accept(context.Background(), txs[next.Add(1)-1]); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

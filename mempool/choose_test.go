@@ -191,4 +191,3 @@ func TestWorthOrder(t *testing.T) {
 		t.Errorf("the empty pool has usage %d and %d ranks", p.usage, p.best.valid)
 	}
 }
-

@@ -159,6 +159,13 @@ func (c *fakeChain) connect(b *consensus.Block) {
 	c.sink(chain.Event{Kind: chain.Connected, Block: b, Info: info, Spent: fb.spent})
 }
 
+// add makes b the best block, whatever it spends, and tells nobody.
+func (c *fakeChain) add(b *consensus.Block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blocks = append(c.blocks, &fakeBlock{Block: b})
+}
+
 // disconnect takes the best block away.
 func (c *fakeChain) disconnect() *consensus.Block {
 	c.mu.Lock()
