@@ -72,7 +72,7 @@ func TestBuffersShrink(t *testing.T) {
 // outputs: hashes over all of it, and those that its inputs sign.
 func BenchmarkInput(b *testing.B) {
 	kinds := plain()
-	for _, name := range []string{"p2tr", "p2wpkh", "p2sh-p2wpkh", "p2pkh", "p2pk", "p2wsh 2 of 3 by [0 1]", "p2wsh 2 of 2", "p2sh 2 of 3 by [0 1]"} {
+	for _, name := range []string{"p2tr", "p2wpkh", "p2sh-p2wpkh", "p2pkh", "p2pk", "p2wsh 2 of 2", "p2wsh 2 of 3", "p2sh 2 of 3"} {
 		for inputs, label := range map[int]string{1: "1 in", 2: "2 in"} {
 			s := newSteady(b, kinds[name], inputs)
 			b.Run(name+"/"+label, func(b *testing.B) {

@@ -68,9 +68,10 @@ type forge struct {
 	form     form
 	asks     asks
 	keys     keyForm
-	n        int   // keys of a multisig
-	signers  []int // those that sign, in order
-	hashType byte  // of all signatures
+	n        int    // keys of a multisig
+	signers  []int  // those that sign, in order
+	hashType byte   // of all signatures
+	types    []byte // of the first signatures, instead
 
 	// Hooks, all optional, that change what is there in the middle of the
 	// making: the script that asks, before it is hashed and signed; one
@@ -223,7 +224,11 @@ func (f forge) make(tb testing.TB) made {
 		signers = []int{0}
 	}
 	for i, key := range signers {
-		sig := f.sign(tb, m, code, privateKey(key))
+		one := f
+		if i < len(f.types) {
+			one.hashType = f.types[i]
+		}
+		sig := one.sign(tb, m, code, privateKey(key))
 		if f.sig != nil {
 			sig = f.sig(i, sig)
 		}

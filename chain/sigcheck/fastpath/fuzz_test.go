@@ -68,6 +68,9 @@ func shaped(shape []byte) forge {
 			f.signers = append(f.signers, i)
 		}
 	}
+	if f.form != p2tr && b[12] >= 0xc0 {
+		f.types = b[13:16]
+	}
 	if b[11] >= 0xf0 {
 		slices.Reverse(f.signers)
 	}
@@ -78,7 +81,7 @@ func shaped(shape []byte) forge {
 func (f forge) standard() bool {
 	asksMulti := f.asks == multi && f.form < p2wpkh
 	switch {
-	case f.keys != compressed || f.form.segwit() && f.form < p2wpkh && !asksMulti || f.form == p2sh && !asksMulti:
+	case f.types != nil, f.keys != compressed || f.form.segwit() && f.form < p2wpkh && !asksMulti || f.form == p2sh && !asksMulti:
 		return false
 	case f.form == p2tr:
 		return f.hashType == 0 || definedHashType(f.hashType) && (f.hashType&3 != 3 || f.at < f.outputs)

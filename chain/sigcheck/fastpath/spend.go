@@ -24,6 +24,10 @@ type spend struct {
 	flags txscript.ScriptFlags
 	dst   []Sig
 	multi *Multi
+
+	// The latest hash: the signatures of an input sign the same script.
+	hashType byte // 0: none yet
+	sum      [32]byte
 }
 
 func (s *spend) has(flags txscript.ScriptFlags) bool { return s.flags&flags == flags }
@@ -191,11 +195,19 @@ func (s *spend) add(sig, key, code []byte, segwit bool) bool {
 	return true
 }
 
-func (s *spend) hash(hashType byte, code []byte, segwit bool) ([32]byte, bool) {
-	if segwit {
-		return s.t.bip143(s.i, hashType, code), true
+// hash is what an ECDSA signature signs. code is the same for all signatures
+// of an input.
+func (s *spend) hash(hashType byte, code []byte, segwit bool) (hash [32]byte, ok bool) {
+	if hashType == s.hashType {
+		return s.sum, true
 	}
-	return s.t.legacy(s.i, hashType, code)
+	if segwit {
+		hash = s.t.bip143(s.i, hashType, code)
+	} else if hash, ok = s.t.legacy(s.i, hashType, code); !ok {
+		return hash, false
+	}
+	s.hashType, s.sum = hashType, hash
+	return hash, true
 }
 
 // usableKey reports whether key has a form that every set of flags takes.
