@@ -117,7 +117,7 @@ func (w *worker) input(p *Pending, at place) {
 		r := ref{p: p, place: at}
 		switch {
 		case sigs[i].Kind == fastpath.Schnorr:
-		case len(sigs) == 1 && p.hints != nil && !p.misled.Load() && !tinyR(&sigs[i]):
+		case len(sigs) == 1 && p.hints != nil && !p.misled.Load():
 			r.odd = p.hints.odd(r.input())
 		default:
 			odd, ok := w.ecdsa(&sigs[i])
@@ -151,12 +151,6 @@ func (w *worker) forget() {
 	w.at, w.scripts = loaded{}, nil
 	w.fast.Reset(nil, nil)
 	w.empty()
-}
-
-// tinyR reports whether an ECDSA signature has an r so small that the x of R
-// may be r plus the order, which a batch does not find.
-func tinyR(s *fastpath.Sig) bool {
-	return [15]byte(s.Sig[:15]) == [15]byte{}
 }
 
 // panicked records a panic at an input. See the package's documentation for
