@@ -166,22 +166,26 @@ func (c *Chain) keepHints(n *node, spends []sigcheck.Spend, h sigcheck.Hints) er
 // was connected on, unless their row was lost or never made. Those of a block
 // without ECDSA signatures are zeros.
 func (c *Chain) Hints(hash chainhash.Hash) (sigcheck.Hints, bool) {
+	f, ok := c.knownHints(hash)
+	return f.Hints, ok
+}
+
+func (c *Chain) knownHints(hash chainhash.Hash) (hints.Frame, bool) {
 	c.mu.RLock()
 	n := c.index[hash]
 	stored := n != nil && n.status&statusData != 0
 	empty := stored && n.txCount == 1
 	c.mu.RUnlock()
-	switch {
-	case !stored:
-		return nil, false
-	case empty:
-		return sigcheck.Hints{}, true
+	f := hints.Frame{Block: hash, Hints: sigcheck.Hints{}}
+	if !stored || empty {
+		return f, stored
 	}
-	h, _, err := c.keptHints(hash)
+	h, inputs, err := c.keptHints(hash)
 	if err != nil {
 		c.log.Debug("hints of a block are of no use", "hash", hash, "err", err)
 	}
-	return h, h != nil
+	f.Hints, f.Inputs = h, inputs
+	return f, h != nil
 }
 
 // keptHints returns what a block's row says, nil where there is none or, with an

@@ -89,50 +89,52 @@ func (c *Chain) letPass() {
 // MakeHints returns the hints of a stored block that was connected once. Where
 // they are not known the block's signatures are checked again, for one caller at
 // a time. ErrUnknownBlock, ErrNoData.
-func (c *Chain) MakeHints(ctx context.Context, hash chainhash.Hash) (sigcheck.Hints, error) {
+func (c *Chain) MakeHints(ctx context.Context, hash chainhash.Hash) (hints.Frame, error) {
 	return c.makeHints(ctx, hash, func() {})
 }
 
 // makeHints is MakeHints; pause is called between pieces of the work.
-func (c *Chain) makeHints(ctx context.Context, hash chainhash.Hash, pause func()) (sigcheck.Hints, error) {
+func (c *Chain) makeHints(ctx context.Context, hash chainhash.Hash, pause func()) (hints.Frame, error) {
+	f, ok := c.knownHints(hash)
+	if ok {
+		return f, nil
+	}
 	select {
 	case c.hintWork.one <- struct{}{}:
 		defer func() { <-c.hintWork.one }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if h, ok := c.Hints(hash); ok {
-		return h, nil
+		return f, context.Cause(ctx)
 	}
 	c.mu.RLock()
 	n := c.index[hash]
 	c.mu.RUnlock()
 	if n == nil {
-		return nil, fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
+		return f, fmt.Errorf("block %v: %w", hash, ErrUnknownBlock)
 	}
 	b, err := c.readBody(n)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
+	f.Inputs = hints.Inputs(b)
+	f.Hints = make(sigcheck.Hints, hints.Size(f.Inputs))
 	if n.parent == nil {
-		return make(sigcheck.Hints, hints.Size(hints.Inputs(b))), nil // spends nothing
+		return f, nil // spends nothing
 	}
 	spent, err := c.loadUndo(n, b)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	spends := spendsOf(b, spent)
-	h, err := c.findHints(ctx, n, b, spends, pause)
-	if err != nil {
-		return nil, fmt.Errorf("check block %v again: %w", hash, err)
+	if err := c.findHints(ctx, n, spends, f.Hints, pause); err != nil {
+		return f, fmt.Errorf("check block %v again: %w", hash, err)
 	}
-	return h, c.keepHints(n, spends, h)
+	return f, c.keepHints(n, spends, f.Hints)
 }
 
-// findHints checks the signatures of a block that is valid, a few at a time.
-func (c *Chain) findHints(ctx context.Context, n *node, b *consensus.Block, spends []sigcheck.Spend, pause func()) (sigcheck.Hints, error) {
+// findHints checks the signatures of a block that is valid, a few at a time, and
+// sets the bits of h.
+func (c *Chain) findHints(ctx context.Context, n *node, spends []sigcheck.Spend, h sigcheck.Hints, pause func()) error {
 	flags := consensus.ScriptFlags(n.height, n.hash, c.p)
-	out := make(sigcheck.Hints, hints.Size(hints.Inputs(b)))
 	at := 0
 	for from := 0; from < len(spends); {
 		to, inputs := from, 0
@@ -143,13 +145,13 @@ func (c *Chain) findHints(ctx context.Context, n *node, b *consensus.Block, spen
 		pending := c.cfg.Checker.Begin(spends[from:to], flags, nil)
 		if err := pending.Wait(ctx); err != nil {
 			pending.Abandon()
-			return nil, err
+			return err
 		}
-		copyBits(out, at, pending.Hints(), inputs)
+		copyBits(h, at, pending.Hints(), inputs)
 		at += inputs
 		from = to
 	}
-	return out, nil
+	return nil
 }
 
 // copyBits sets count bits of dst from bit `at` on to the first ones of src.

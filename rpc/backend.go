@@ -10,6 +10,7 @@ import (
 
 	"github.com/charterchain/charter/chain"
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/hints"
 	"github.com/charterchain/charter/chain/params"
 	"github.com/charterchain/charter/chain/permission"
 	"github.com/charterchain/charter/chain/permission/seal"
@@ -31,6 +32,9 @@ type Chain interface {
 	ReadBlock(hash chainhash.Hash) (*consensus.Block, error)
 	ReadRawBlock(hash chainhash.Hash) ([]byte, error)
 	ReadSpent(hash chainhash.Hash) ([][]consensus.Coin, error)
+	// MakeHints returns the hints of a block that was connected once, if need
+	// be by checking its signatures.
+	MakeHints(ctx context.Context, hash chainhash.Hash) (hints.Frame, error)
 
 	Coin(op wire.OutPoint) (consensus.Coin, bool, error)
 	// EachCoin visits the coins of the best block in the order of their

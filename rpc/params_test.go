@@ -138,7 +138,7 @@ func TestHelp(t *testing.T) {
 // TestMethodList holds every method that the node must have.
 func TestMethodList(t *testing.T) {
 	f := newFixture(t)
-	want := strings.Fields(`getblockchaininfo getblockcount getbestblockhash getblockhash getblock getblockheader getchaintips getdifficulty
+	want := strings.Fields(`getblockchaininfo getblockcount getbestblockhash getblockhash getblock getblockheader getblockhints getchaintips getdifficulty
 		gettxout gettxoutsetinfo getrawtransaction decoderawtransaction decodescript sendrawtransaction testmempoolaccept getrawmempool
 		getmempoolinfo getmempoolentry submitblock getblocktemplate generatetoaddress generateblock getmininginfo getpeerinfo
 		getnetworkinfo getconnectioncount addnode disconnectnode setnetworkactive validateaddress invalidateblock reconsiderblock

@@ -138,6 +138,7 @@ func methodsOf(cfg *Config, s *Server) []*method {
 	for _, area := range [][]*method{
 		(&blockchainMethods{cfg: cfg}).methods(),
 		(&blockMethods{chain: cfg.Chain, shape: shape}).methods(),
+		(&hintMethods{chain: cfg.Chain}).methods(),
 		(&coinMethods{chain: cfg.Chain, pool: cfg.Mempool, shape: shape}).methods(),
 		(&coinSetMethods{chain: cfg.Chain}).methods(),
 		(&verifyMethods{chain: cfg.Chain}).methods(),

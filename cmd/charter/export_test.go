@@ -9,7 +9,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/charterchain/charter/chain/hints"
+	"github.com/charterchain/charter/chain/sigcheck"
 )
 
 func TestExport(t *testing.T) {
@@ -53,6 +58,50 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestExportHints: a frame of hints stands before each block that has any.
+func TestExportHints(t *testing.T) {
+	x := newWorld(t)
+	x.node.MineEmpty(2)
+	tx := wire.NewMsgTx(2)
+	for i := range uint32(11) {
+		tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&chainhash.Hash{7}, i), nil, nil))
+	}
+	tx.AddTxOut(wire.NewTxOut(1, []byte{txscript.OP_TRUE}))
+	hinted := x.node.Mine(nil, tx).BlockHash()
+	x.node.MineEmpty(1)
+	plain, file := filepath.Join(x.home, "plain.dat"), filepath.Join(x.home, "hinted.dat")
+	x.must("--dev", "export", plain)
+	if out := x.must("--dev", "export", "--hints", file); !strings.Contains(out, "1 have hints, the others no ECDSA signatures") {
+		t.Errorf("printed %q", out)
+	}
+	if out := x.must("--dev", "--json", "export", "--hints", "--from", "4", filepath.Join(x.home, "part.dat")); !strings.Contains(out, `"hinted": 0`) {
+		t.Errorf("printed %q", out)
+	}
+	without, err := os.ReadFile(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := x.env()
+	e.flags.dev = true
+	p, err := e.params()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := hints.Frame{Block: hinted, Inputs: 11, Hints: sigcheck.Hints{0xff, 0x07}}
+	want := frame.Append(nil, hints.Magic(p.Network.Magic))
+	before, after, found := bytes.Cut(with, want)
+	if !found || !bytes.Equal(append(bytes.Clone(before), after...), without) {
+		t.Fatal("the file is not the one without hints and one frame")
+	}
+	if !bytes.HasPrefix(after, p.Network.Magic[:]) || chainhash.DoubleHashH(after[8:88]) != hinted {
+		t.Error("the frame does not stand before its block")
+	}
+}
+
 // TestExportRefuses: whatever goes wrong leaves no file, and no other.
 func TestExportRefuses(t *testing.T) {
 	for _, tt := range []struct {
@@ -64,6 +113,14 @@ func TestExportRefuses(t *testing.T) {
 		{"file exists", nil, func(x *world) { x.write("out/blocks.dat", "x", 0o600) }, "exists already"},
 		{"range", []string{"--from", "3", "--to", "2"}, nil, "heights 3 to 2"},
 		{"beyond", []string{"--to", "21"}, nil, "the node has blocks 0 to 20"},
+		{"older node", []string{"--hints"}, func(x *world) {
+			x.node.OnCall = func(method string) error {
+				if method == "getblockhints" {
+					return x.node.Refuse(-32601, "Method not found")
+				}
+				return nil
+			}
+		}, "Method not found"},
 		{"reorganisation", nil, func(x *world) {
 			var asked atomic.Int32
 			x.node.OnCall = func(method string) error {

@@ -270,6 +270,12 @@ func (n *Node) method(name string, args []json.RawMessage) (any, error) {
 		var raw bytes.Buffer
 		err = b.Serialize(&raw)
 		return hex.EncodeToString(raw.Bytes()), err
+	case "getblockhints":
+		b, err := n.blockArg(args)
+		if err != nil {
+			return nil, err
+		}
+		return hintsOf(b), nil
 	case "getrawmempool":
 		ids := []string{}
 		for _, tx := range n.pool {
@@ -311,6 +317,19 @@ func (n *Node) blockArg(args []json.RawMessage) (*wire.MsgBlock, error) {
 		return nil, n.Refuse(-5, "Block not found")
 	}
 	return n.blocks[*hash], nil
+}
+
+// hintsOf makes hints with all bits set.
+func hintsOf(b *wire.MsgBlock) map[string]any {
+	inputs := 0
+	for _, tx := range b.Transactions[1:] {
+		inputs += len(tx.TxIn)
+	}
+	bits := make([]byte, (inputs+7)/8)
+	for i := range inputs {
+		bits[i/8] |= 1 << (i % 8)
+	}
+	return map[string]any{"inputs": inputs, "hints": hex.EncodeToString(bits)}
 }
 
 func (n *Node) poolTx(args []json.RawMessage) (any, error) {
