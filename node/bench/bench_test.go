@@ -22,7 +22,11 @@ func TestInstruments(t *testing.T) {
 	dir := t.TempDir()
 	for _, in := range instruments() {
 		t.Run(in.name, func(t *testing.T) {
-			report, err := Run(t.Context(), small(in.name, dir))
+			o := small(in.name, dir)
+			if in.phases != nil {
+				o.Kind, o.Blocks = workload.Anyone, 60 // percents of which are blocks
+			}
+			report, err := Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ const (
 	MiB       Unit = "MiB"
 	Percent   Unit = "%"
 	Count     Unit = ""
+	Bytes     Unit = "B"
 )
 
 // perU says what value is by the unit U: how many in one U, how many U it

@@ -22,7 +22,6 @@ import (
 // running is a whole node in this process, with nobody connected.
 type running struct {
 	*node.Node
-	dir    string
 	cancel context.CancelFunc
 	ended  chan error
 }
@@ -31,8 +30,9 @@ type running struct {
 // and hold nothing.
 const rpcUser, rpcPass = "bench", "bench"
 
-// start opens a node on the chain c, in a folder that stays when it is closed.
-func (j Job) start(ctx context.Context, c *workload.Chain, dir string) (*running, error) {
+// openNode opens a node on the chain c, in a folder that stays when it is
+// closed.
+func (j Job) openNode(ctx context.Context, c *workload.Chain, dir string) (*node.Node, error) {
 	cfg := config.Register(pflag.NewFlagSet("bench", pflag.ContinueOnError), dir)
 	cfg.Chain, cfg.DataDir = c.ChainFile, dir
 	cfg.NoListen = true
@@ -42,7 +42,7 @@ func (j Job) start(ctx context.Context, c *workload.Chain, dir string) (*running
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n, err := node.New(ctx, node.Options{
+	return node.New(ctx, node.Options{
 		Config:  cfg,
 		Params:  c.Params,
 		Dir:     filepath.Join(dir, c.Params.Name),
@@ -51,11 +51,16 @@ func (j Job) start(ctx context.Context, c *workload.Chain, dir string) (*running
 		Now:     time.Now,
 		Random:  rand.Reader,
 	})
+}
+
+// start opens a node and runs it.
+func (j Job) start(ctx context.Context, c *workload.Chain, dir string) (*running, error) {
+	n, err := j.openNode(ctx, c, dir)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &running{Node: n, dir: dir, cancel: cancel, ended: make(chan error, 1)}
+	r := &running{Node: n, cancel: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- n.Run(ctx) }()
 	return r, nil
 }

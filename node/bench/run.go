@@ -50,6 +50,10 @@ type Job struct {
 	Par     int           `json:"par"`
 	Txs     int           `json:"txs"`
 
+	Phase int    `json:"phase"`
+	Data  string `json:"data,omitempty"` // folder that the phases of a round share
+	Alone bool   `json:"alone"`          // the process is the job's own
+
 	CPUProfile string `json:"cpuprofile,omitempty"`
 	MemProfile string `json:"memprofile,omitempty"`
 	Trace      string `json:"trace,omitempty"`
@@ -63,6 +67,10 @@ type instrument struct {
 	standard workload.Kind                              // where none is asked for; "": P2TR
 	spec     func(Options) workload.Spec                // the chain it runs on; nil: none
 	round    func(context.Context, Job) (Result, error) // one round
+
+	// phases, where there is no round, are its parts, each a process of its
+	// own; Job.Data is theirs.
+	phases []func(context.Context, Job) (Result, error)
 }
 
 func instruments() []instrument {
@@ -74,6 +82,8 @@ func instruments() []instrument {
 		templateInstrument(),
 		stagesInstrument(),
 		sigsInstrument(),
+		flushInstrument(),
+		startupInstrument(),
 	}
 }
 
@@ -187,9 +197,30 @@ func (o Options) rounds(ctx context.Context, in instrument, job Job, unit *meter
 	return list, nil
 }
 
-func (o Options) round(ctx context.Context, in instrument, job Job) (result Result, err error) {
+// round runs a round, phase by phase.
+func (o Options) round(ctx context.Context, in instrument, job Job) (all Result, err error) {
+	job.Alone = o.Start != nil
+	if in.round != nil {
+		return o.phase(ctx, in, job)
+	}
+	err = job.inScratch(func(dir string) error {
+		job.Data = dir
+		for job.Phase = range in.phases {
+			result, err := o.phase(ctx, in, job)
+			if err != nil {
+				return err
+			}
+			all.Figures = append(all.Figures, result.Figures...)
+			job.CPUProfile, job.MemProfile, job.Trace = "", "", "" // they are for the first
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (o Options) phase(ctx context.Context, in instrument, job Job) (result Result, err error) {
 	if o.Start == nil {
-		return in.round(ctx, job)
+		return in.do(ctx, job)
 	}
 	text, err := json.Marshal(job)
 	if err != nil {
@@ -202,7 +233,19 @@ func (o Options) round(ctx context.Context, in instrument, job Job) (result Resu
 	return result, json.Unmarshal(out, &result)
 }
 
+// do runs a round, or the phase of it that the job asks for.
+func (in instrument) do(ctx context.Context, job Job) (Result, error) {
+	switch {
+	case in.round != nil:
+		return in.round(ctx, job)
+	case job.Phase >= 0 && job.Phase < len(in.phases):
+		return in.phases[job.Phase](ctx, job)
+	}
+	return Result{}, fmt.Errorf("bench %s has no phase %d", in.name, job.Phase)
+}
+
 // Round is a process of its own: it reads a Job, runs it, and writes a Result.
+// It may leave a node open: the process is to end then.
 func Round(ctx context.Context, r io.Reader, w io.Writer) error {
 	var job Job
 	if err := json.NewDecoder(r).Decode(&job); err != nil {
@@ -212,7 +255,7 @@ func Round(ctx context.Context, r io.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	result, err := in.round(ctx, job)
+	result, err := in.do(ctx, job)
 	if err != nil {
 		return err
 	}

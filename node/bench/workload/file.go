@@ -129,3 +129,24 @@ func Read(name string) iter.Seq2[[]byte, error] {
 		}
 	}
 }
+
+// Ends returns where each frame of a file of framed blocks ends.
+func Ends(name string) (ends []int64, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var head [8]byte
+	for at := int64(0); ; {
+		_, err := f.ReadAt(head[:], at)
+		if errors.Is(err, io.EOF) {
+			return ends, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		at += int64(len(head)) + int64(binary.LittleEndian.Uint32(head[4:]))
+		ends = append(ends, at)
+	}
+}

@@ -77,18 +77,26 @@ func (s Spec) withDefaults() Spec {
 		s.Weight = FullWeight
 	}
 	if s.Coins == 0 {
-		s.Coins = 2 * s.mostInputs()
+		s.Coins = 2 * s.MostInputs()
 		if s.Wide {
-			s.Coins = s.Blocks * s.mostInputs()
+			s.Coins = s.Blocks * s.MostInputs()
 		}
 	}
 	return s
 }
 
-// mostInputs is how many coins a full block spends at most.
-func (s Spec) mostInputs() int {
-	return int((s.Weight-headRoom)/s.Kind.leastWeight())*s.Kind.inputs() + s.Kind.inputs()
+// MostPayments is how many payments a full block has at most.
+func (s Spec) MostPayments() int {
+	weight := s.Weight
+	if weight == 0 {
+		weight = FullWeight
+	}
+	return max(1, int((weight-headRoom)/s.Kind.leastWeight()))
 }
+
+// MostInputs is how many coins a full block spends at most, or takes while it
+// is made.
+func (s Spec) MostInputs() int { return (s.MostPayments() + 1) * s.Kind.inputs() }
 
 // leastWeight is a weight that no payment is below.
 func (k Kind) leastWeight() int64 {
