@@ -33,7 +33,7 @@ func openDir(dir string, m *chaintest.Maker, change func(*store.Config, *chain.C
 	log := slog.New(slog.DiscardHandler)
 	sc := store.Config{Dir: dir, FS: store.OS(), Magic: m.Params.Network.Magic, DBCache: 1 << 20,
 		MaxBlock: m.Params.Limits.BlockSerialized, FileSize: 1 << 20, Log: log}
-	n := &node{checker: sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000})}
+	n := &node{checker: sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000, Recheck: 256})}
 	cc := chain.Config{Params: m.Params, Checker: n.checker, Log: log, CacheBytes: 1 << 20,
 		Now: func() time.Time { return now }}
 	if change != nil {

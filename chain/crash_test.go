@@ -177,7 +177,7 @@ func (s *crashScript) open(d *storetest.Disk, cache int64) (*chain.Chain, *store
 	}
 	now := p.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 	c, err := chain.New(context.Background(), chain.Config{
-		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}),
+		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}),
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), CacheBytes: cache,
 	})
 	if err != nil {

@@ -87,7 +87,7 @@ func (t *permTree) openOn(d *storetest.Disk) (*chaintest.Node, error) {
 	return chaintest.OpenNode(t.net.Params, func(s *store.Config, c *chain.Config) {
 		s.Dir, s.FS, s.FileSize = "/data", d, 4000
 		c.SettleDepth, c.CacheBytes = 1000, 1 // flushes at each block
-		c.Checker = sigcheck.New(sigcheck.Config{Workers: 1})
+		c.Checker = sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256})
 	})
 }
 

@@ -60,7 +60,7 @@ func (s *pruneStory) open(d *storetest.Disk) (*chain.Chain, *store.Store, error)
 	}
 	now := p.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 	c, err := chain.New(context.Background(), chain.Config{
-		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: func() time.Time { return now },
+		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}), Now: func() time.Time { return now },
 		Log: slog.New(slog.DiscardHandler), CacheBytes: cmp.Or(s.cache, 8<<20), Prune: true, PruneTarget: s.target,
 	})
 	if err != nil {

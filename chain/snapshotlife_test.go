@@ -102,7 +102,7 @@ func TestSnapshotPruned(t *testing.T) {
 		st := openStore()
 		now := p.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 		c, err := chain.New(ctx, chain.Config{
-			Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: func() time.Time { return now },
+			Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}), Now: func() time.Time { return now },
 			Log: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, Prune: true,
 		})
 		if err != nil {

@@ -75,7 +75,7 @@ func reopen(t *testing.T, p *chaintest.Maker, dir string, dropChainstate bool) (
 	}
 	now := p.Params.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 	c, err := chain.New(context.Background(), chain.Config{
-		Params: p.Params, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: func() time.Time { return now },
+		Params: p.Params, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}), Now: func() time.Time { return now },
 		Log: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20,
 	})
 	if err != nil {

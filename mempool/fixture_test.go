@@ -215,7 +215,7 @@ func newWorld(t testing.TB, changes ...setUp) *world {
 	w := &world{t: t, clock: p.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)}
 	cfg := Config{
 		Params:  p,
-		Checker: sigcheck.New(sigcheck.Config{Workers: 1, CacheEntries: 1000}),
+		Checker: sigcheck.New(sigcheck.Config{Workers: 1, CacheEntries: 1000, Recheck: 256}),
 		Now:     func() time.Time { return w.clock },
 	}
 	for _, change := range changes {

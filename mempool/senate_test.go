@@ -36,7 +36,7 @@ func newSenate(t *testing.T, options chaintest.ConsortiumOptions) *senate {
 	s.clock = s.net.Params.GenesisBlock.Header.Timestamp.Add(24 * time.Hour)
 	now := func() time.Time { return s.clock }
 	s.Harness = chaintest.New(t, chaintest.Options{Consortium: s.net, Now: now})
-	s.pool = New(Config{Chain: s.Chain, Params: s.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1, CacheEntries: 1000}), Now: now})
+	s.pool = New(Config{Chain: s.Chain, Params: s.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1, CacheEntries: 1000, Recheck: 256}), Now: now})
 	t.Cleanup(s.Chain.Subscribe(s.pool.HandleEvent))
 	s.pool.Subscribe(func(ev TxEvent) {
 		if ev.Kind == Removed {

@@ -221,7 +221,7 @@ type real struct {
 func newReal(t *testing.T) *real {
 	h := chaintest.New(t, chaintest.Options{})
 	pool := New(Config{
-		Chain: h.Chain, Params: h.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1}),
+		Chain: h.Chain, Params: h.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}),
 		Now: func() time.Time { return h.Params.GenesisBlock.Header.Timestamp.Add(24 * time.Hour) },
 	})
 	t.Cleanup(h.Chain.Subscribe(pool.HandleEvent))

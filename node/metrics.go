@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/charterchain/charter/chain/sigcheck"
 )
 
 // registerMetrics adds the figures that belong to no single part.
@@ -39,6 +41,7 @@ func (n *Node) registerMetrics() {
 			Help: "Transaction inputs whose scripts and signatures were checked.",
 		}, func() float64 { return float64(n.checker.Checked()) }),
 	)
+	n.registry.MustRegister(checkFigures(n.checker)...)
 	if n.sealed() {
 		n.registry.MustRegister(newMiningFigures(n.mining))
 	}
@@ -66,4 +69,26 @@ func (n *Node) refusedConnections() *prometheus.CounterVec {
 	}, []string{"kind"})
 	n.registry.MustRegister(refused)
 	return refused
+}
+
+// checkFigures show how scripts and signatures are checked.
+func checkFigures(c *sigcheck.Checker) (all []prometheus.Collector) {
+	for _, f := range []struct {
+		name, help string
+		value      func(s sigcheck.Stats) uint64
+	}{
+		{"inputs_known", "Transaction inputs that needed no check because the pool had made it.", func(s sigcheck.Stats) uint64 { return s.Skipped }},
+		{"batches", "Batches of signatures that were checked, parts of failed ones included.", func(s sigcheck.Stats) uint64 { return s.Batches }},
+		{"batched_signatures", "Signatures in batches that were checked, each time they were.", func(s sigcheck.Stats) uint64 { return s.Batched }},
+		{"single_signatures", "Signatures that were checked one by one, those of multisig apart.", func(s sigcheck.Stats) uint64 { return s.Singles }},
+		{"interpreted_inputs", "Transaction inputs whose scripts the interpreter ran.", func(s sigcheck.Stats) uint64 { return s.Interpreted }},
+		{"wrong_hints", "Hints about ECDSA signatures that were found wrong.", func(s sigcheck.Stats) uint64 { return s.WrongHints }},
+		{"overruled_inputs", "Inputs that the interpreter accepts against the quick checks: more than 0 is a bug.", func(s sigcheck.Stats) uint64 { return s.Overruled }},
+	} {
+		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "charter_sigcheck_" + f.name + "_total",
+			Help: f.help,
+		}, func() float64 { return float64(f.value(c.Stats())) }))
+	}
+	return all
 }

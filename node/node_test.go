@@ -208,6 +208,7 @@ func TestMetrics(t *testing.T) {
 		"charter_chain_utxos", "charter_chain_utxo_cache_bytes", "charter_chain_block_connect_seconds",
 		"charter_node_resource_short", "charter_node_memory_available_bytes", "charter_node_refused_connections_total",
 		"charter_node_best_block_age_seconds", "charter_node_build_info", "charter_sigcheck_inputs_total",
+		"charter_sigcheck_batches_total", "charter_sigcheck_wrong_hints_total", "charter_sigcheck_overruled_inputs_total",
 		"charter_mempool_transactions", "charter_mempool_size_bytes", "charter_p2p_peers",
 		"charter_rpc_requests_total", "charter_rpc_request_duration_seconds", "charter_rpc_websocket_clients",
 		"go_goroutines", "process_cpu_seconds_total",

@@ -102,7 +102,7 @@ func (h *Harness) TryOpenWith(change func(*store.Config, *chain.Config)) error {
 	}
 	cc := chain.Config{
 		Params:      h.Params,
-		Checker:     sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000}),
+		Checker:     sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000, Recheck: 256}),
 		Now:         h.opts.Now,
 		Log:         h.opts.Log,
 		CacheBytes:  h.opts.CacheBytes,

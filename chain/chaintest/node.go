@@ -39,7 +39,7 @@ func OpenNode(p *params.Params, change func(*store.Config, *chain.Config)) (*Nod
 	}
 	change(&sc, &cc)
 	if cc.Checker == nil {
-		cc.Checker = sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000})
+		cc.Checker = sigcheck.New(sigcheck.Config{Workers: 2, CacheEntries: 1000, Recheck: 256})
 	}
 	s, err := store.Open(sc)
 	if err != nil {

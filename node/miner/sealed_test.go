@@ -42,7 +42,7 @@ func newOffice(t *testing.T, net *chaintest.Consortium, member *chaintest.Member
 	o := &office{t: t, net: net}
 	t.Cleanup(func() { time.Sleep(2 * time.Second) }) // in which the database ends a goroutine
 	o.h = chaintest.New(t, chaintest.Options{Consortium: net, Now: now})
-	o.pool = mempool.New(mempool.Config{Chain: o.h.Chain, Params: net.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: now})
+	o.pool = mempool.New(mempool.Config{Chain: o.h.Chain, Params: net.Params, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}), Now: now})
 	t.Cleanup(o.h.Chain.Subscribe(o.pool.HandleEvent))
 	cfg := Config{Chain: o.h.Chain, Pool: o.pool, Params: net.Params, Now: now, Threads: 1}
 	if member != nil {

@@ -27,7 +27,7 @@ func smallFiles(t *testing.T, dir string, fileSize int64, blocks []*consensus.Bl
 	}
 	defer st.Close()
 	c, err := chain.New(context.Background(), chain.Config{
-		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1}), Now: time.Now,
+		Params: p, Store: st, Checker: sigcheck.New(sigcheck.Config{Workers: 1, Recheck: 256}), Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20,
 	})
 	if err != nil {
