@@ -102,6 +102,7 @@ func (c *Chain) expect(b *consensus.Block, hints sigcheck.Hints, scripts bool) b
 		if consensus.CheckHeader(&b.Header, c.p) != nil || consensus.CheckBlock(b, c.p) != nil {
 			return true // AcceptBlock will say so
 		}
+		consensus.Prepare(b, c.p)
 		e := &expected{
 			block: b, hints: hints, scripts: scripts, index: newTxIndex(l.seed, b.Txs),
 			cost: memoryOf(b), height: -1, done: make(chan struct{}),
