@@ -202,6 +202,9 @@ func (c *Chain) connectTip(ctx context.Context, n *node, fresh *consensus.Block,
 	if err := scripts.wait(ctx); err != nil {
 		return err
 	}
+	if scripts != nil && scripts.ahead {
+		c.cfg.Metrics.ahead.Inc()
+	}
 	if err := c.keepUndo(n, undo); err != nil {
 		return err
 	}

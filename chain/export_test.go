@@ -25,3 +25,13 @@ func (c *Chain) CacheBudgets() (tip, check, database int64) {
 	}
 	return c.cache.Budget(), check, database
 }
+
+// SetAheadLimit changes the bytes of blocks that are looked at ahead.
+func (c *Chain) SetAheadLimit(n int64) { c.lookahead.limit = n }
+
+// AheadBlocks returns how many blocks are looked at ahead.
+func (c *Chain) AheadBlocks() int {
+	c.lookahead.mu.Lock()
+	defer c.lookahead.mu.Unlock()
+	return len(c.lookahead.blocks)
+}

@@ -16,6 +16,7 @@ type Metrics struct {
 	headers    prometheus.Gauge
 	work       prometheus.Gauge
 	reorgs     prometheus.Counter
+	ahead      prometheus.Counter
 	connect    prometheus.Histogram
 	flush      prometheus.Histogram
 	coins      prometheus.Gauge
@@ -52,6 +53,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		reorgs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "charter_chain_reorganisations_total", Help: "Times the best branch changed to another one.",
 		}),
+		ahead: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "charter_chain_ahead_blocks_total", Help: "Blocks whose scripts were checked before it was their turn to be connected.",
+		}),
 		connect:    seconds("block_connect_seconds", "Time to check and connect a block, scripts included."),
 		flush:      seconds("flush_seconds", "Time to write a frozen state to disk, beside validation."),
 		coins:      gauge("utxos", "Unspent outputs as of the best block."),
@@ -69,7 +73,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	})
 	m.background.Set(-1)
 	if reg != nil {
-		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned, m.background,
+		reg.MustRegister(m.height, m.bestTime, m.headers, m.work, m.reorgs, m.ahead, m.connect, m.flush, m.coins, m.cacheBytes, m.pruned, m.background,
 			m.members, m.miners, m.required, m.undecided, m.conflicting, m.doubles)
 	}
 	return m
