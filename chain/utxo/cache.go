@@ -35,6 +35,8 @@ type Cache struct {
 	dropped int         // shards of flushed that made way
 	stats   Stats
 
+	freezeAt float64 // part of the room for changed coins; see OverBudget
+
 	// A lock guards one table of every generation. Held within gate.
 	locks [shards]struct {
 		sync.RWMutex
@@ -47,7 +49,7 @@ type Cache struct {
 // NewCache returns a cache over the committed set, whose stats the caller
 // kept with the commit. budget is in bytes; see OverBudget.
 func NewCache(b Backend, budget int64, stats Stats) *Cache {
-	return &Cache{backend: b, seed: maphash.MakeSeed(), budget: budget, active: new(generation), stats: stats}
+	return &Cache{backend: b, seed: maphash.MakeSeed(), budget: budget, active: new(generation), stats: stats, freezeAt: firstFreeze}
 }
 
 // Coin returns the coin at op; false if there is none. Errors come from the

@@ -354,6 +354,49 @@ func TestOverBudget(t *testing.T) {
 	}
 }
 
+// TestPace: the more comes during a flush, the earlier the next one begins.
+func TestPace(t *testing.T) {
+	const budget, room = 8 << 20, 7 << 20
+	m := newMemory()
+	c := NewCache(m, budget, Stats{})
+	next := 0
+	fillTo := func(size int64) {
+		for c.active.size() < size {
+			apply(t, c, func(v *View) {
+				for range 100 {
+					mustAdd(t, v, next)
+					next++
+				}
+			})
+		}
+	}
+	for _, tt := range []struct {
+		before, during int64 // bytes
+		from, to       int64 // at which the next freeze is due
+	}{
+		{room / 2, 0, room * 7 / 10, room * 8 / 10},
+		{room * 3 / 4, room / 4, room * 65 / 100, room * 75 / 100},
+		{room / 2, room / 2, room * 40 / 100, room * 48 / 100},
+		{room / 4, room * 3 / 4, room * 30 / 100, room * 36 / 100}, // no earlier than that
+		{room / 20, 0, room * 30 / 100, room * 36 / 100},           // says nothing
+		{room / 3, 0, room * 7 / 10, room * 8 / 10},
+	} {
+		fillTo(tt.before)
+		f := c.Freeze()
+		fillTo(tt.during)
+		if err := m.commit(f); err != nil {
+			t.Fatal(err)
+		}
+		c.Release(f)
+		if at := int64(c.freezeAt * room); at < tt.from || at > tt.to {
+			t.Errorf("%d bytes came during a flush of %d: the next at %d, want %d to %d", tt.during, tt.before, at, tt.from, tt.to)
+		}
+		part := c.freezeAt
+		flushAll(t, c, m)
+		c.freezeAt = part
+	}
+}
+
 // TestSizeIsHonest compares Size with what the runtime says.
 func TestSizeIsHonest(t *testing.T) {
 	if testing.Short() {

@@ -104,6 +104,7 @@ func (c *Cache) Release(f *Frozen) {
 	if f == nil || c.frozen != f {
 		panic("utxo: release of something that is not frozen")
 	}
+	c.paceGated(f)
 	if old := c.flushed; old != nil {
 		for i := c.dropped; i < shards; i++ {
 			old.drop(i, &c.pool)

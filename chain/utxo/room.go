@@ -6,6 +6,14 @@ const (
 	// there when its block is connected. In a budget below leastReads none is.
 	readShare  = 8
 	leastReads = 2 << 20
+
+	// What changed coins may take is divided between the frozen generation
+	// and the one that fills meanwhile: by halves at first, then by how much
+	// came while the last one was written, and a quarter of that for safety.
+	firstFreeze = 0.5
+	leastFreeze = 1. / 3
+	mostFreeze  = 3. / 4
+	freezeSlack = 1.25
 )
 
 // readPart is what coins that were read may always take, in bytes.
@@ -148,16 +156,29 @@ func (c *Cache) Size() int64 {
 }
 
 // OverBudget says that it is time to freeze: the active generation has grown
-// to half of what changed coins may take, so that both fit in while the
-// frozen one is written. While a freeze is under way it says that all of that
-// is used: the writer should then wait for Release before it applies more.
-// Clean coins never count; they make room.
+// so far that, going by the flush before, what comes while it is written has
+// just room. While a freeze is under way it says that all room is used: the
+// writer should then wait for Release before it applies more. Clean coins
+// never count; they make room.
 func (c *Cache) OverBudget() bool {
 	c.gate.RLock()
 	defer c.gate.RUnlock()
-	room := c.budget - readPart(c.budget)
 	if c.frozen == nil {
-		return c.active.size() > room/2
+		return c.active.size() > int64(float64(c.changeRoomGated())*c.freezeAt)
 	}
-	return c.changedGated() > room
+	return c.changedGated() > c.changeRoomGated()
+}
+
+// changeRoomGated is how many bytes coins may take that are not committed.
+func (c *Cache) changeRoomGated() int64 { return c.budget - readPart(c.budget) }
+
+// paceGated learns from a flush that ends when to begin the next one. A small
+// one, of which somebody asked for other reasons, says nothing.
+func (c *Cache) paceGated(f *Frozen) {
+	size := f.generation.size()
+	if size < c.changeRoomGated()/8 {
+		return
+	}
+	came := float64(c.active.size()) / float64(size)
+	c.freezeAt = min(max(1/(1+freezeSlack*came), leastFreeze), mostFreeze)
 }
