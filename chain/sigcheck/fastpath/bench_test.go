@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/charterchain/charter/chain/consensus"
@@ -56,15 +57,17 @@ func TestAllocations(t *testing.T) {
 
 // TestBuffersShrink: one huge transaction does not occupy memory for ever.
 func TestBuffersShrink(t *testing.T) {
-	big := newSteady(t, forge{asks: aKeyHash}, 2)
-	big.tx.Msg.TxOut[0].PkScript = make([]byte, 2*keepBytes)
-	big.do(t)
-	if cap(big.fast.buf) <= keepBytes || cap(big.fast.template) <= keepBytes {
-		t.Fatal("the transaction is not large enough")
-	}
-	big.fast.Reset(big.tx, big.coins)
-	if cap(big.fast.buf) > keepBytes || cap(big.fast.template) > keepBytes {
-		t.Error("the buffers stay large")
+	for _, f := range []forge{{asks: aKeyHash}, {form: p2tr}} {
+		big := newSteady(t, f, 2)
+		big.tx.Msg.TxOut[0].PkScript = make([]byte, 2*keepBytes)
+		big.do(t)
+		if max(cap(big.fast.buf), cap(big.fast.legacyHasher.template)) <= keepBytes {
+			t.Fatal("the transaction is not large enough")
+		}
+		big.fast.Reset(big.tx, big.coins)
+		if max(cap(big.fast.buf), cap(big.fast.legacyHasher.template)) > keepBytes {
+			t.Error("the buffers stay large")
+		}
 	}
 }
 
@@ -82,6 +85,20 @@ func BenchmarkInput(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkLegacy is for n inputs that all sign the whole transaction.
+func BenchmarkLegacy(b *testing.B) {
+	for _, inputs := range []int{10, 100, 2500} {
+		s := newSteady(b, plain()["p2pkh"], inputs)
+		b.Run(fmt.Sprint(inputs), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.do(b)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*inputs), "ns/input")
+		})
 	}
 }
 

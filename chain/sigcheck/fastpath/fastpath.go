@@ -1,8 +1,6 @@
 package fastpath
 
 import (
-	"hash"
-
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/charterchain/charter/chain/consensus"
@@ -51,11 +49,11 @@ type Tx struct {
 	have  uint8 // bit p: parts[p] is computed
 	parts [numParts][32]byte
 
-	buf      []byte // what is about to be hashed
-	template []byte // for legacy hashes; empty until one is needed
+	buf  []byte         // what is about to be hashed
+	code [lenP2PKH]byte // the script that a spend of P2WPKH signs
 
-	ripemd hash.Hash
-	sum    [32]byte // arguments and results of ripemd, which would escape
+	legacyHasher legacyHasher
+	hash160      hash160
 }
 
 // keepBytes is the most memory that each buffer of a Tx keeps.
@@ -66,7 +64,8 @@ const keepBytes = 1 << 20
 // Reset.
 func (t *Tx) Reset(tx *consensus.Tx, coins []consensus.Coin) {
 	t.tx, t.coins, t.have = tx, coins, 0
-	t.buf, t.template = shrink(t.buf), shrink(t.template)
+	t.buf = shrink(t.buf)
+	t.legacyHasher.reset()
 }
 
 func shrink(b []byte) []byte {

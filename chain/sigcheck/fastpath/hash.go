@@ -1,13 +1,11 @@
 package fastpath
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
-	"golang.org/x/crypto/ripemd160" //lint:ignore SA1019 the scripts of all coins need it
 )
 
 // tapSighashTag is the SHA-256 of BIP341's tag "TapSighash".
@@ -163,59 +161,11 @@ func (t *Tx) bip143(i int, hashType byte, code []byte) [32]byte {
 	return doubleHash(b)
 }
 
-// legacy is the hash that spends outside of witnesses sign; ok only for ALL.
-// code has no OP_CODESEPARATOR and not the signature.
-func (t *Tx) legacy(i int, hashType byte, code []byte) (hash [32]byte, ok bool) {
-	if hashType != byte(txscript.SigHashAll) {
-		return hash, false
-	}
-	if len(t.template) == 0 {
-		t.template = t.appendTemplate(t.template)
-	}
-	// In the template each input has 41 bytes: outpoint, empty script,
-	// sequence.
-	at := 4 + wire.VarIntSerializeSize(uint64(len(t.coins))) + 41*i + 36
-	b := append(t.buf[:0], t.template[:at]...)
-	b = appendBytes(b, code)
-	b = append(b, t.template[at+1:]...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(hashType))
-	t.buf = b
-	return doubleHash(b), true
-}
-
-// appendTemplate appends the transaction without the scripts of its inputs.
-func (t *Tx) appendTemplate(b []byte) []byte {
-	msg := t.tx.Msg
-	b = binary.LittleEndian.AppendUint32(b, uint32(msg.Version))
-	b = appendCompact(b, len(msg.TxIn))
-	for _, in := range msg.TxIn {
-		b = appendOutPoint(b, &in.PreviousOutPoint)
-		b = append(b, 0)
-		b = binary.LittleEndian.AppendUint32(b, in.Sequence)
-	}
-	b = appendCompact(b, len(msg.TxOut))
-	for _, out := range msg.TxOut {
-		b = appendOutput(b, out.Value, out.PkScript)
-	}
-	return binary.LittleEndian.AppendUint32(b, msg.LockTime)
-}
-
 // outputHash is the SHA-256 of output i. It uses t.buf.
 func (t *Tx) outputHash(i int) [32]byte {
 	out := t.tx.Msg.TxOut[i]
 	t.buf = appendOutput(t.buf[:0], out.Value, out.PkScript)
 	return sha256.Sum256(t.buf)
-}
-
-// isHash160 reports whether hash is the RIPEMD-160 of the SHA-256 of data.
-func (t *Tx) isHash160(data, hash []byte) bool {
-	if t.ripemd == nil {
-		t.ripemd = ripemd160.New()
-	}
-	t.ripemd.Reset()
-	t.sum = sha256.Sum256(data)
-	t.ripemd.Write(t.sum[:])
-	return bytes.Equal(t.ripemd.Sum(t.sum[:0]), hash)
 }
 
 func doubleHash(b []byte) [32]byte {

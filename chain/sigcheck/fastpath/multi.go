@@ -54,7 +54,7 @@ func (s *Sig) holdsFor(v *curve.Verifier, key []byte) bool {
 // multiKeys reads a script m <key>... n OP_CHECKMULTISIG, 1 <= m <= n <= 16,
 // whatever the keys, and gives n and m. n is 0 for any other.
 func multiKeys(script []byte, keys *[maxKeys][]byte) (n, m int) {
-	if len(script) < 3 || script[len(script)-1] != txscript.OP_CHECKMULTISIG {
+	if !endsMulti(script) || len(script) < 3 {
 		return 0, 0
 	}
 	m, rest := small(script[0]), script[1:len(script)-1]
@@ -70,6 +70,12 @@ func multiKeys(script []byte, keys *[maxKeys][]byte) (n, m int) {
 		return 0, 0
 	}
 	return n, m
+}
+
+// endsMulti tells at once which scripts can be a multisig.
+func endsMulti(script []byte) bool {
+	const longest = 1 + maxKeys*66 + 2
+	return len(script) > 0 && len(script) <= longest && script[len(script)-1] == txscript.OP_CHECKMULTISIG
 }
 
 // small is the number that OP_1 to OP_16 push, else 0.

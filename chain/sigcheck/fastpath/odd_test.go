@@ -255,6 +255,32 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+// TestOrderOfInputs: hashes do not depend on which inputs were asked for
+// before, also where the state of the hash is kept.
+func TestOrderOfInputs(t *testing.T) {
+	f := forge{asks: aKeyHash, inputs: 80, outputs: 1, at: 60}
+	m := f.make(t)
+	for i := range m.coins {
+		m.coins[i] = m.coins[m.at]
+		m.msg.TxIn[i].SignatureScript = m.in().SignatureScript
+	}
+	if m.msg.SerializeSizeStripped() < longTemplate {
+		t.Fatal("the transaction is not large enough")
+	}
+	tx := consensus.NewTx(m.msg)
+	for _, order := range [][]int{{60}, {0, 59, 60}, {60, 60}, {79, 60}, {61, 3, 60}} {
+		var fast Tx
+		fast.Reset(tx, m.coins)
+		var sigs []Sig
+		for _, i := range order {
+			sigs, _, _ = fast.Input(i, allPolicy, sigs)
+		}
+		if len(sigs) != len(order) || !holds(&sigs[len(order)-1], sigs[0].KeyBytes()) {
+			t.Errorf("after %v the signature does not hold", order)
+		}
+	}
+}
+
 // TestWrongSignatures has spends that look right and whose signatures do not
 // hold: they are taken, and what is asked for is not there.
 func TestWrongSignatures(t *testing.T) {

@@ -115,15 +115,18 @@ func (s *spend) witness(program []byte) bool {
 			return false
 		}
 		script := items[len(items)-1]
+		if !endsMulti(script) {
+			return false
+		}
 		if hash := sha256.Sum256(script); !bytes.Equal(hash[:], program[2:]) {
 			return false
 		}
 		return s.multisig(script, items[:len(items)-1], true)
 	}
-	if len(items) != 2 || !s.usableKey(items[1], true) || !s.t.isHash160(items[1], program[2:]) {
+	if len(items) != 2 || !s.usableKey(items[1], true) || !s.t.hash160.is(items[1], program[2:]) {
 		return false
 	}
-	var code [lenP2PKH]byte
+	code := &s.t.code
 	code[0], code[1], code[2] = txscript.OP_DUP, txscript.OP_HASH160, txscript.OP_DATA_20
 	copy(code[3:], program[2:])
 	code[23], code[24] = txscript.OP_EQUALVERIFY, txscript.OP_CHECKSIG
@@ -142,7 +145,7 @@ func (s *spend) keyHash(script []byte) bool {
 	if bytes.Equal(sig, script[3:23]) {
 		return false
 	}
-	return s.usableKey(key, false) && s.t.isHash160(key, script[3:23]) && s.add(sig, key, script, false)
+	return s.usableKey(key, false) && s.t.hash160.is(key, script[3:23]) && s.add(sig, key, script, false)
 }
 
 // key is a spend of P2PK.
@@ -162,7 +165,7 @@ func (s *spend) scriptHash(hash []byte) bool {
 	}
 	script := s.in().SignatureScript
 	if n := len(script); n == 1+lenP2WPKH && isP2WPKH(script[1:]) || n == 1+lenP2WSH && isP2WSH(script[1:]) {
-		return int(script[0]) == n-1 && s.t.isHash160(script[1:], hash) && s.witness(script[1:])
+		return int(script[0]) == n-1 && s.t.hash160.is(script[1:], hash) && s.witness(script[1:])
 	}
 	var items [maxKeys + 2][]byte
 	n, ok := cutStack(script, items[:])
@@ -170,7 +173,7 @@ func (s *spend) scriptHash(hash []byte) bool {
 		return false
 	}
 	redeem := items[n-1]
-	return s.t.isHash160(redeem, hash) && s.multisig(redeem, items[:n-1], false)
+	return endsMulti(redeem) && s.t.hash160.is(redeem, hash) && s.multisig(redeem, items[:n-1], false)
 }
 
 // bareMulti is a spend of a coin that itself has the keys.
