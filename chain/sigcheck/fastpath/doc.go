@@ -14,8 +14,8 @@
 //	                ALL, NONE, SINGLE (with its output), by anyone or not
 //	P2WPKH          by itself and in P2SH; the same types but DEFAULT
 //	P2PKH, P2PK     hash type ALL; compressed and uncompressed keys
-//	multisig        m of n, 1 <= m <= n <= 16, as the coin's own script, in
-//	                P2SH (ALL), in P2WSH and P2SH-P2WSH (types as P2WPKH)
+//	multisig        m of n, 1 <= m <= n <= 16: as the coin's own script and in
+//	                P2SH with ALL; in P2WSH and P2SH-P2WSH as P2WPKH
 //
 // n of n is n signatures that all have to hold, each by its key. Of fewer, it
 // is not known which key is whose: that is a [Multi], which tries them in the
