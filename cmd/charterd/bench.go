@@ -30,23 +30,28 @@ func (p *program) benchCommand() *cobra.Command {
 		names = append(names, n[0])
 	}
 	o := bench.Options{Commit: commit}
+	var kinds []string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "bench [flags] WHAT",
+		Use:   "bench WHAT...",
 		Short: "Measure how fast this program is on this machine",
 		Long: `charterd bench measures on chains that it makes and keeps in --dir, each round
 in a process of its own, and prints a table with medians. U is the time of one
 btcec Schnorr check on one core, measured before, between and after the rounds:
-figures in U can be compared between machines. WHAT is one of
+figures in U can be compared between machines. WHAT is any of
 
 ` + what.String(),
-		Example: `  charterd bench import --kind p2tr
+		Example: `  charterd bench import --kind p2tr,p2wpkh
+  charterd bench accept rpc template
   charterd bench import --kind p2wpkh --blocks 6 --rounds 1 --cpuprofile cpu.out`,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(cobra.MinimumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.started = true
-			o.Bench = args[0]
+			o.Benches = args
+			for _, k := range kinds {
+				o.Kinds = append(o.Kinds, workload.Kind(k))
+			}
 			o.Start = startRound
 			o.Note = func(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 			report, err := bench.Run(cmd.Context(), o)
@@ -60,11 +65,12 @@ figures in U can be compared between machines. WHAT is one of
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar((*string)(&o.Kind), "kind", "", "payments: "+kindNames()+" (default p2tr; template: anyone, which has no signatures)")
+	flags.StringSliceVar(&kinds, "kind", nil, "payments, one or more of "+kindNames()+" (default p2tr; template, flush: anyone, which has no signatures)")
 	flags.IntVar(&o.Blocks, "blocks", 0, "full blocks; 0: as many as usual")
 	flags.Int64Var(&o.Weight, "weight", 0, "weight of a full block; 0: 4,000,000 (flush: 100,000)")
 	flags.IntVar(&o.Txs, "txs", 0, "transactions at most that a pool is offered, or that the chain of startup has; 0: as many as usual")
 	flags.IntVar(&o.Rounds, "rounds", 3, "rounds")
+	flags.BoolVar(&o.Hints, "hints", false, "import, stages: from a file with hints about ECDSA signatures, as charter export --hints writes it")
 	flags.IntVar(&o.DBCache, "dbcache", 100, "memory for the UTXO cache and the database, MiB")
 	flags.IntVar(&o.Par, "par", 0, "threads that check signatures; 0: one per core")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chains differ by it")

@@ -15,11 +15,11 @@ import (
 // acceptInstrument offers payments to the pool by its Go API.
 func acceptInstrument() instrument {
 	return instrument{
-		name:  "accept",
-		about: "payments into the pool, from as many goroutines as there are cores, and one by one",
-		kinds: workload.Kinds(),
-		spec:  poolSpec,
-		round: acceptRound,
+		name:     "accept",
+		about:    "payments into the pool, from as many goroutines as there are cores, and one by one",
+		standard: workload.P2TR,
+		spec:     poolSpec,
+		round:    acceptRound,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +15,7 @@ import (
 
 // small is a run that takes no time to speak of.
 func small(name string, dir string) Options {
-	return Options{Bench: name, Blocks: 3, Weight: 10_000, Txs: 60, Rounds: 1, DBCache: 8, Dir: dir, Samples: 1, checks: 2}
+	return Options{Benches: []string{name}, Blocks: 3, Weight: 10_000, Txs: 60, Rounds: 1, DBCache: 8, Dir: dir, Samples: 1, checks: 2}
 }
 
 // TestInstruments runs each instrument on a chain of a few payments, so that
@@ -24,7 +26,7 @@ func TestInstruments(t *testing.T) {
 		t.Run(in.name, func(t *testing.T) {
 			o := small(in.name, dir)
 			if in.phases != nil {
-				o.Kind, o.Blocks = workload.Anyone, 60 // percents of which are blocks
+				o.Kinds, o.Blocks = []workload.Kind{workload.Anyone}, 60 // percents of which are blocks
 			}
 			report, err := Run(t.Context(), o)
 			if err != nil {
@@ -55,19 +57,48 @@ func TestInstruments(t *testing.T) {
 // TestImportKinds: blocks of every kind are valid to a whole node.
 func TestImportKinds(t *testing.T) {
 	dir := t.TempDir()
+	o := small("import", dir)
+	o.Kinds, o.Blocks = workload.Kinds(), 2
+	report, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, kind := range workload.Kinds() {
-		o := small("import", dir)
-		o.Kind, o.Blocks = kind, 2
-		if _, err := Run(t.Context(), o); err != nil {
-			t.Errorf("%s: %v", kind, err)
+		if !slices.ContainsFunc(report.Lines, func(l Line) bool { return l.Bench == "import "+string(kind) }) {
+			t.Errorf("nothing about %s", kind)
 		}
+	}
+}
+
+// TestHints: the file with hints holds them, and is imported.
+func TestHints(t *testing.T) {
+	dir := t.TempDir()
+	o := small("import", dir)
+	o.Kinds, o.Hints, o.Blocks = []workload.Kind{workload.P2WPKH}, true, 2
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	sizes := make(map[string]int64)
+	for _, end := range []string{".blocks.dat", ".blocks.hinted.dat"} {
+		names, err := filepath.Glob(filepath.Join(dir, "*"+end))
+		if err != nil || len(names) != 1 {
+			t.Fatalf("files that end in %s: %q, %v", end, names, err)
+		}
+		info, err := os.Stat(names[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[end] = info.Size()
+	}
+	if more := sizes[".blocks.hinted.dat"] - sizes[".blocks.dat"]; more <= 0 {
+		t.Errorf("hints take %d bytes", more)
 	}
 }
 
 // TestRound: a round that is a process of its own says the same things.
 func TestRound(t *testing.T) {
 	o := small("import", t.TempDir())
-	o.Kind = workload.Anyone
+	o.Kinds = []workload.Kind{workload.Anyone}
 	var jobs int
 	o.Start = func(ctx context.Context, job []byte) ([]byte, error) {
 		jobs++

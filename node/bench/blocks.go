@@ -11,8 +11,8 @@ import (
 
 // poolSpec is the chain of the instruments that offer payments to a pool: its
 // payments spend coins of the funding blocks only.
-func poolSpec(o Options) workload.Spec {
-	return workload.Spec{Kind: o.Kind, Blocks: or(o.Blocks, 9), Weight: o.Weight, Seed: o.Seed, Wide: true}
+func poolSpec(o Options, kind workload.Kind) workload.Spec {
+	return workload.Spec{Kind: kind, Blocks: or(o.Blocks, 9), Weight: o.Weight, Seed: o.Seed, Wide: true}
 }
 
 // rawBlocks returns the full blocks of a chain.

@@ -12,11 +12,11 @@ import (
 // connectInstrument gives a node one full block at a time, in three ways.
 func connectInstrument() instrument {
 	return instrument{
-		name:  "connect",
-		about: "one full block at a time: coins in the cache, coins on disk, payments known to the pool",
-		kinds: workload.Kinds(),
-		spec:  poolSpec,
-		round: connectRound,
+		name:     "connect",
+		about:    "one full block at a time: coins in the cache, coins on disk, payments known to the pool",
+		standard: workload.P2TR,
+		spec:     poolSpec,
+		round:    connectRound,
 	}
 }
 

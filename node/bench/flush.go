@@ -16,14 +16,13 @@ func flushInstrument() instrument {
 	return instrument{
 		name:     "flush",
 		about:    "a million new coins on their way to disk, and small blocks that come meanwhile",
-		kinds:    workload.Kinds(),
 		standard: workload.Anyone,
-		spec: func(o Options) workload.Spec {
+		spec: func(o Options, kind workload.Kind) workload.Spec {
 			weight := o.Weight
 			if weight == 0 {
 				weight = 100_000
 			}
-			return workload.Spec{Kind: o.Kind, Blocks: or(o.Blocks, 500), Weight: weight, Coins: or(o.Txs, 1_000_000), Seed: o.Seed}
+			return workload.Spec{Kind: kind, Blocks: or(o.Blocks, 500), Weight: weight, Coins: or(o.Txs, 1_000_000), Seed: o.Seed}
 		},
 		round: flushRound,
 	}

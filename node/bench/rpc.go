@@ -19,11 +19,11 @@ import (
 // rpcInstrument sends payments to a node over JSON-RPC.
 func rpcInstrument() instrument {
 	return instrument{
-		name:  "rpc",
-		about: "payments into the pool by sendrawtransaction on 8 connections; the client runs on the same cores",
-		kinds: workload.Kinds(),
-		spec:  poolSpec,
-		round: rpcRound,
+		name:     "rpc",
+		about:    "payments into the pool by sendrawtransaction on 8 connections; the client runs on the same cores",
+		standard: workload.P2TR,
+		spec:     poolSpec,
+		round:    rpcRound,
 	}
 }
 

@@ -60,9 +60,9 @@ func sigsRound(_ context.Context, j Job) (result Result, err error) {
 			fn   func([]fastpath.Sig) error
 		}{
 			{"BIP340, one by one", bip340[:max(1, n/4)], func(s []fastpath.Sig) error { return single(verifier, s) }},
-			{fmt.Sprintf("BIP340, batch of %d", n), bip340, func(s []fastpath.Sig) error { return inBatch(batch, s, nil) }},
+			{fmt.Sprintf("BIP340, batch of %d", n), bip340, func(s []fastpath.Sig) error { return check(verifier, batch, s, nil, 0, len(s)) }},
 			{"ECDSA, one by one", plain[:max(1, n/4)], func(s []fastpath.Sig) error { return single(verifier, s) }},
-			{fmt.Sprintf("ECDSA with hints, batch of %d", n), plain, func(s []fastpath.Sig) error { return inBatch(batch, s, hints) }},
+			{fmt.Sprintf("ECDSA with hints, batch of %d", n), plain, func(s []fastpath.Sig) error { return check(verifier, batch, s, hints, 0, len(s)) }},
 		} {
 			const times = 3
 			began := cpuTime()
@@ -125,24 +125,6 @@ func collect(spends []sigcheck.Spend, flags txscript.ScriptFlags) (sigs []fastpa
 	return sigs, rest
 }
 
-// check checks BIP340 signatures in one batch, and ECDSA one by one, as it is
-// done where no hints are known.
-func check(v *curve.Verifier, batch *curve.Batch, sigs []fastpath.Sig) error {
-	batch.Reset()
-	for i := range sigs {
-		s := &sigs[i]
-		if s.Kind == fastpath.Schnorr {
-			batch.Add(s.Hash, [32]byte(s.KeyBytes()), s.Sig)
-		} else if err := single(v, sigs[i:i+1]); err != nil {
-			return err
-		}
-	}
-	if !batch.Verify(rand.Reader) {
-		return errBad
-	}
-	return nil
-}
-
 func single(v *curve.Verifier, sigs []fastpath.Sig) error {
 	for i := range sigs {
 		s := &sigs[i]
@@ -160,21 +142,27 @@ func single(v *curve.Verifier, sigs []fastpath.Sig) error {
 	return nil
 }
 
-// inBatch checks sigs, all of one kind; odd holds the hints for ECDSA.
-func inBatch(batch *curve.Batch, sigs []fastpath.Sig, odd []bool) error {
+// check checks the signatures in one batch, but ECDSA one by one where there
+// are no hints: odd holds them, one for each of sigs.
+func check(v *curve.Verifier, batch *curve.Batch, sigs []fastpath.Sig, odd []bool, from, to int) error {
 	batch.Reset()
-	for i := range sigs {
+	for i := from; i < to; i++ {
 		s := &sigs[i]
-		if s.Kind == fastpath.Schnorr {
+		switch {
+		case s.Kind == fastpath.Schnorr:
 			batch.Add(s.Hash, [32]byte(s.KeyBytes()), s.Sig)
-			continue
+		case odd == nil:
+			if err := single(v, sigs[i:i+1]); err != nil {
+				return err
+			}
+		default:
+			r, okR := curve.ParseScalar((*[32]byte)(s.Sig[:32]))
+			z, okS := curve.ParseScalar((*[32]byte)(s.Sig[32:]))
+			if !okR || !okS {
+				return errBad
+			}
+			batch.AddECDSA(s.Hash, s.KeyBytes(), r, z, odd[i])
 		}
-		r, okR := curve.ParseScalar((*[32]byte)(s.Sig[:32]))
-		z, okS := curve.ParseScalar((*[32]byte)(s.Sig[32:]))
-		if !okR || !okS {
-			return errBad
-		}
-		batch.AddECDSA(s.Hash, s.KeyBytes(), r, z, odd[i])
 	}
 	if !batch.Verify(rand.Reader) {
 		return errBad
@@ -182,10 +170,13 @@ func inBatch(batch *curve.Batch, sigs []fastpath.Sig, odd []bool) error {
 	return nil
 }
 
-// parities finds the hints for ECDSA signatures.
+// parities finds the hints for the ECDSA signatures among sigs.
 func parities(v *curve.Verifier, sigs []fastpath.Sig) ([]bool, error) {
 	list := make([]bool, len(sigs))
 	for i := range sigs {
+		if sigs[i].Kind != fastpath.ECDSA {
+			continue
+		}
 		r, z, key, ok := ecdsaParts(&sigs[i])
 		if ok {
 			list[i], ok = v.ECDSAParity(sigs[i].Hash, &key, r, z)

@@ -22,11 +22,11 @@ import (
 // an import by itself, on one core, then all of them together in a node.
 func stagesInstrument() instrument {
 	return instrument{
-		name:  "stages",
-		about: "where the time of one transaction goes: each stage of an import on one core, and their sum",
-		kinds: workload.Kinds(),
-		spec: func(o Options) workload.Spec {
-			return workload.Spec{Kind: o.Kind, Blocks: or(o.Blocks, 6), Weight: o.Weight, Seed: o.Seed}
+		name:     "stages",
+		about:    "where the time of one transaction goes: each stage of an import on one core, and their sum",
+		standard: workload.P2TR,
+		spec: func(o Options, kind workload.Kind) workload.Spec {
+			return workload.Spec{Kind: kind, Blocks: or(o.Blocks, 6), Weight: o.Weight, Seed: o.Seed}
 		},
 		round: stagesRound,
 	}
@@ -45,7 +45,7 @@ func stagesRound(ctx context.Context, j Job) (result Result, err error) {
 	}
 	result.add("sum", sum, CPUMicros)
 	limit := 1e6 / sum * float64(cores)
-	result.add(fmt.Sprintf("limit: the sum spread over %d cores", cores), limit, PerSecond)
+	result.add(fmt.Sprintf("limit: the sum spread over %d cores", cores), limit, PerCPU)
 	var imported Result
 	err = j.inScratch(func(dir string) error {
 		return j.withNode(ctx, c, dir, func(n *running) error {
@@ -58,6 +58,7 @@ func stagesRound(ctx context.Context, j Job) (result Result, err error) {
 	if err != nil {
 		return result, err
 	}
+	result.add("import: computing for a transaction", imported.value(importedCPU), CPUMicros)
 	result.add("import, until all is on disk", imported.value(importedDurable), PerSecond)
 	result.add("its part of the limit", 100*imported.value(importedDurable)/limit, Percent)
 	return result, nil
@@ -74,6 +75,8 @@ type line struct {
 	verifier *curve.Verifier
 	batch    *curve.Batch
 	checker  *sigcheck.Checker
+
+	hints bool
 
 	used  map[string]float64 // microseconds by stage
 	order []string           // of the stages
@@ -97,7 +100,7 @@ func (j Job) stages(ctx context.Context, c *workload.Chain, result *Result) (sum
 		verifier := curve.New()
 		l := &line{
 			c: c, store: s, cache: utxo.NewCache(s, cache/8*7, utxo.Stats{}),
-			verifier: verifier, batch: verifier.NewBatch(), checker: sigcheck.New(sigcheck.Config{Workers: 1}),
+			verifier: verifier, batch: verifier.NewBatch(), checker: sigcheck.New(sigcheck.Config{Workers: 1}), hints: j.Hints,
 		}
 		genesis := &c.Params.GenesisBlock.Header
 		l.branch = branch{{Time: uint32(genesis.Timestamp.Unix()), Bits: genesis.Bits}}
@@ -270,17 +273,22 @@ func (l *line) flush() error {
 
 // scripts checks what the block's inputs have to show, in batches as the
 // checker makes them.
-func (l *line) scripts(ctx context.Context, b *consensus.Block, spends []sigcheck.Spend) error {
+func (l *line) scripts(ctx context.Context, b *consensus.Block, spends []sigcheck.Spend) (err error) {
 	flags := consensus.ScriptFlags(l.branch.Height()+1, b.Hash, l.c.Params)
 	began := cpuTime()
 	sigs, rest := collect(spends, flags)
-	began = l.count("signature hashes", began)
-	for len(sigs) > 0 {
-		n := min(len(sigs), batchSize)
-		if err := check(l.verifier, l.batch, sigs[:n]); err != nil {
+	l.count("signature hashes", began)
+	var odd []bool
+	if l.hints {
+		if odd, err = parities(l.verifier, sigs); err != nil {
 			return err
 		}
-		sigs = sigs[n:]
+	}
+	began = cpuTime()
+	for from := 0; from < len(sigs); from += batchSize {
+		if err := check(l.verifier, l.batch, sigs, odd, from, min(from+batchSize, len(sigs))); err != nil {
+			return err
+		}
 	}
 	began = l.count("signatures", began)
 	if len(rest) > 0 {

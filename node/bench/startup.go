@@ -23,11 +23,11 @@ const (
 // processes: the first ends without closing its node, as if it were killed.
 func startupInstrument() instrument {
 	return instrument{
-		name:  "startup",
-		about: "a chain of 2,000,000 transactions and 3,000,000 coins: throughput near its start and end, start of a node on it",
-		kinds: workload.Kinds(),
-		spec: func(o Options) workload.Spec {
-			s := workload.Spec{Kind: o.Kind, Blocks: o.Blocks, Weight: o.Weight, Seed: o.Seed}
+		name:     "startup",
+		about:    "a chain of 2,000,000 transactions and 3,000,000 coins: throughput near its start and end, start of a node on it",
+		standard: workload.P2TR,
+		spec: func(o Options, kind workload.Kind) workload.Spec {
+			s := workload.Spec{Kind: kind, Blocks: o.Blocks, Weight: o.Weight, Seed: o.Seed}
 			txs := or(o.Txs, longTxs)
 			s.Coins = max(txs*longCoins/longTxs, 2*s.MostInputs())
 			if s.Blocks == 0 {

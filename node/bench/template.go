@@ -18,10 +18,9 @@ func templateInstrument() instrument {
 	return instrument{
 		name:     "template",
 		about:    "a full pool of 300 MB: its first template, and a new one after each change",
-		kinds:    workload.Kinds(),
 		standard: workload.Anyone,
-		spec: func(o Options) workload.Spec {
-			return workload.Spec{Kind: o.Kind, Blocks: or(o.Blocks, 40), Weight: o.Weight, Coins: 6000 * or(o.Blocks, 40), Seed: o.Seed}
+		spec: func(o Options, kind workload.Kind) workload.Spec {
+			return workload.Spec{Kind: kind, Blocks: or(o.Blocks, 40), Weight: o.Weight, Coins: 6000 * or(o.Blocks, 40), Seed: o.Seed}
 		},
 		round: templateRound,
 	}
