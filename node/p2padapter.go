@@ -107,6 +107,8 @@ func (a p2pChain) acceptHeaders(ctx context.Context, entries []p2p.SealedHeader,
 
 func (a p2pChain) ForgetSource(source [32]byte) { a.c.ForgetSource(source) }
 
+func (a p2pChain) Ahead(b *consensus.Block) bool { return a.c.Ahead(b, nil) }
+
 func (a p2pChain) AcceptBlock(ctx context.Context, b *consensus.Block) error {
 	_, err := a.c.AcceptBlock(ctx, b)
 	if errors.Is(err, chain.ErrUnknownUpgrade) {

@@ -84,6 +84,7 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, raw, hints []byte) e
 		s.mu.Unlock()
 		if ok {
 			signal(s.work)
+			signal(s.queued)
 			s.wake()
 			return nil
 		}
@@ -116,6 +117,7 @@ func (s *syncer) feed(ctx context.Context) {
 		case headers != nil:
 			s.judgeHeaders(ctx, *headers)
 		case found:
+			signal(s.queued)
 			s.judgeBlock(ctx, block)
 		default:
 			select {

@@ -91,6 +91,10 @@ type Chain interface {
 	// ForgetSource says that there is no session with source any more:
 	// undecided headers that only it brought need not be held.
 	ForgetSource(source [32]byte)
+	// Ahead says that block will be offered soon: the chain may prepare what
+	// does not depend on those before it. false: it has no room, try again
+	// once one was accepted. It decides nothing and does not wait.
+	Ahead(block *consensus.Block) bool
 	// AcceptBlock judges and stores a block whose header is known and
 	// connects what then is best. nil: the block breaks no rule so far.
 	// Where mining is restricted, the body of its parent is stored, or was

@@ -119,6 +119,7 @@ func (n *Network) Run(ctx context.Context) error {
 	}
 	start(n.blocks.feed)
 	start(n.blocks.tend)
+	start(n.blocks.lookAhead)
 	start(n.txs.feed)
 	start(n.txs.tend)
 	start(n.tips.run)

@@ -40,7 +40,8 @@ const (
 // syncer follows the branches of the peers: it asks for headers, decides
 // which branch to fetch, and brings its blocks to the chain. Its parts:
 // this file chooses the branch and asks for blocks (goroutine tend),
-// headers.go and blocks.go take in what comes (goroutine feed).
+// headers.go and blocks.go take in what comes (goroutine feed), ahead.go shows
+// it to the chain before its turn (goroutine lookAhead).
 type syncer struct {
 	n      *Network
 	chain  Chain
@@ -48,6 +49,8 @@ type syncer struct {
 
 	kick chan struct{} // capacity 1: tend has something to look at
 	work chan struct{} // capacity 1: feed has something to do
+
+	queued chan struct{} // capacity 1: queue has changed
 
 	lag   atomic.Int32 // blocks from the tip to the end of the branch being fetched, as far as they are decided
 	ahead atomic.Int32 // the same, whether decided or not
@@ -104,6 +107,7 @@ func newSyncer(n *Network) *syncer {
 		sealed:  n.cfg.Params.Permissions.Restricts(params.PermMine),
 		kick:    make(chan struct{}, 1),
 		work:    make(chan struct{}, 1),
+		queued:  make(chan struct{}, 1),
 		sched:   blocksync.New(blocksync.Config{LateAfter: stallAfter / 6, StallAfter: stallAfter}),
 		history: blocksync.New(blocksync.Config{Window: historyWindow, MaxShare: historyShare, LateAfter: stallAfter / 6, StallAfter: stallAfter}),
 		whole:   make(map[chainhash.Hash]bool),

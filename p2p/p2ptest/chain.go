@@ -82,6 +82,7 @@ type Chain struct {
 	tooOld     int32 // see TooOld
 	restarts   bool  // some block is a restart
 	hints      hintBook
+	ahead      aheadBook
 	early      int // bodies that came before that of their parent, on a sealed chain
 }
 
@@ -356,6 +357,7 @@ func (c *Chain) acceptBlock(b *consensus.Block) (moved bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.accepted[b.Hash]++
+	c.ahead.taken(b.Hash)
 	if c.broken != nil {
 		return false, c.broken
 	}
