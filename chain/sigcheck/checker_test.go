@@ -346,21 +346,3 @@ func TestLongFormDER(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkP2TR(b *testing.B)   { benchmarkSpend(b, signedP2TR(b, 64), 1) }
-func BenchmarkP2WPKH(b *testing.B) { benchmarkSpend(b, signedP2WPKH(b, 64), 1) }
-
-func BenchmarkP2TRAllCores(b *testing.B) { benchmarkSpend(b, signedP2TR(b, 64), 0) }
-
-// benchmarkSpend reports the time per input, which is one signature.
-func benchmarkSpend(b *testing.B, s Spend, workers int) {
-	c := New(Config{Workers: workers})
-	for b.Loop() {
-		if err := c.CheckBlock(b.Context(), []Spend{s}, allConsensus); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perSig := float64(b.Elapsed().Nanoseconds()) / float64(b.N*len(s.Coins))
-	b.ReportMetric(perSig, "ns/sig")
-	b.ReportMetric(1e9/perSig, "sig/s")
-}
