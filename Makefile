@@ -11,7 +11,7 @@ LDFLAGS     := -s -w -X main.commit=$(COMMIT)
 # The race detector is the one thing that needs a C compiler.
 HAVE_GCC = command -v gcc >/dev/null 2>&1
 
-.PHONY: sim test-permissions test-memory help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
+.PHONY: bench-import bench-pool bench-stages bench-flush bench-start sim test-permissions test-memory help build test lint gcc test-unit test-crash fuzz bench bench-chain clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,7 +66,29 @@ test-memory: ## a chain of two million transactions under --dbcache 100 stays be
 bench: ## benchmarks of block connect, signatures, pool and templates
 	go test -run '^$$' -bench '^Benchmark[^F]' -benchtime 2s ./chain ./chain/sigcheck/... ./chain/utxo ./mempool
 
-bench-chain: ## the table in chain/README.md: full blocks, flush, start-up, bytes on disk
+# What charterd bench measures; BENCH adds flags, as in
+# make bench-import BENCH='--blocks 6 --rounds 1'.
+BENCH ?=
+CHARTERD_BENCH = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/charterd && bin/charterd bench
+
+bench-import: ## import of full blocks of each kind: transactions a second and in U, memory
+	@$(CHARTERD_BENCH) import --kind p2tr,p2tr2,p2wpkh,mixed $(BENCH)
+	@bin/charterd bench import --kind p2wpkh,mixed --hints $(BENCH)
+
+bench-pool: ## the pool: payments by Go and by JSON-RPC, blocks of known payments, templates
+	@$(CHARTERD_BENCH) accept rpc connect template $(BENCH)
+
+bench-stages: ## where the time of one transaction goes, and signatures alone
+	@$(CHARTERD_BENCH) sigs stages --kind p2tr,p2tr2,p2wpkh,mixed $(BENCH)
+	@bin/charterd bench stages --kind p2wpkh,mixed --hints $(BENCH)
+
+bench-flush: ## a million coins on their way to disk
+	@$(CHARTERD_BENCH) flush $(BENCH)
+
+bench-start: ## a chain of 2,000,000 transactions: import, start after a kill and after a clean stop
+	@$(CHARTERD_BENCH) startup --rounds 1 $(BENCH)
+
+bench-chain: ## blocks by Go's benchmarks: disconnection, backup, bytes on disk of an index row
 	go test -run '^$$' -bench '^BenchmarkFull' -benchtime 3x -timeout 30m ./chain
 
 clean: ## remove what build made
