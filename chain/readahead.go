@@ -26,9 +26,9 @@ type storedBody struct {
 // but for fresh, which is here, if it is not nil. The caller calls end. change
 // held.
 func (c *Chain) readTo(ctx context.Context, target *node, fresh *consensus.Block) *readAhead {
-	height := c.tip().height + 1
-	return &readAhead{c: c, next: height, line: newOrdered(ctx, c.lookahead.limit, func(o *ordered[*storedBody]) {
-		for ; height <= target.height; height++ {
+	first := c.tip().height + 1
+	return &readAhead{c: c, next: first, line: newOrdered(ctx, c.lookahead.limit, func(o *ordered[*storedBody]) {
+		for height := first; height <= target.height; height++ {
 			b := &storedBody{n: target.ancestor(height)}
 			if fresh != nil && fresh.Hash == b.n.hash {
 				b.block = fresh
