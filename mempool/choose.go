@@ -48,13 +48,17 @@ type chooser struct {
 	ranked *walk
 	left   room
 	draft  *permission.Draft // nil: no records can be among them
-	marks  map[*entry]*mark
-	queue  packageHeap // those whose rank the choice changed
+	queue  packageHeap       // those whose rank the choice changed
 	chosen *choice
+
+	marks   []*mark // all that were set
+	room    []mark  // for more of them
+	visited uint64  // counts goings through relatives
+	list    []*mark // for one of them
 }
 
 // mark is what the choice means for an entry. Entries without relatives and
-// records have none.
+// records have none. An entry has its mark while the choice lasts.
 type mark struct {
 	*entry
 	fees, vsize int64 // with those of its ancestors that are not chosen
@@ -63,6 +67,8 @@ type mark struct {
 	missed      bool  // there was no room for its package
 	moved       bool  // fees and vsize are not those of the pool: it is, or was, in the queue
 	slot        int   // in the queue; -1: not in it
+
+	visited uint64 // the chooser's when it last went through relatives and found it
 }
 
 // choose picks transactions: first what members govern with, up to its share
@@ -73,14 +79,15 @@ type mark struct {
 // is left out, with all that depends on it. speaking are those in which
 // members speak, in the order in which they came.
 //
-// The pool must not change meanwhile.
+// The pool must not change meanwhile, and there must be one choice at a time.
 func choose(best *ranking, speaking []*entry, left room, draft *permission.Draft) *choice {
 	const many = 1 << 13 // of plain payments in a full block
 	n := min(best.valid, many)
 	ch := &chooser{
-		ranked: best.walk(), left: left, draft: draft, marks: make(map[*entry]*mark),
+		ranked: best.walk(), left: left, draft: draft,
 		chosen: &choice{txs: make([]*consensus.Tx, 0, n), fees: make([]int64, 0, n), sigOps: make([]int64, 0, n), depends: make([][]int, 0, n)},
 	}
+	defer ch.unmark()
 	if draft != nil {
 		ch.govern(speaking)
 	}
@@ -168,7 +175,7 @@ func (ch *chooser) ranksStill(e *entry) bool {
 	if e.plain() {
 		return true
 	}
-	m := ch.marks[e]
+	m := e.mark
 	return m == nil || m.place < 0 && !m.out && !m.moved
 }
 
@@ -179,12 +186,25 @@ func (m *mark) above(r *rank) bool {
 
 // mark returns the mark of e, and sets one if it has none.
 func (ch *chooser) mark(e *entry) *mark {
-	m := ch.marks[e]
-	if m == nil {
-		m = &mark{entry: e, fees: e.up.fees, vsize: e.up.vsize, place: -1, slot: -1}
-		ch.marks[e] = m
+	if e.mark != nil {
+		return e.mark
 	}
+	if len(ch.room) == 0 {
+		ch.room = make([]mark, 256)
+	}
+	m := &ch.room[0]
+	ch.room = ch.room[1:]
+	*m = mark{entry: e, fees: e.up.fees, vsize: e.up.vsize, place: -1, slot: -1}
+	e.mark = m
+	ch.marks = append(ch.marks, m)
 	return m
+}
+
+// unmark takes all marks away.
+func (ch *chooser) unmark() {
+	for _, m := range ch.marks {
+		m.entry.mark = nil
+	}
 }
 
 // pack picks e and those of its ancestors that are not picked yet, if there is
@@ -242,47 +262,64 @@ func (ch *chooser) dequeue(m *mark) {
 }
 
 // missingAncestors returns m and those of its ancestors that are not chosen,
-// parents before children.
+// parents before children, until the next call. What is chosen has no ancestor
+// that is not.
 func (ch *chooser) missingAncestors(m *mark) []*mark {
-	pack := []*mark{m}
-	for _, e := range m.ancestors() {
-		if a := ch.mark(e); a.place < 0 {
-			pack = append(pack, a)
+	ch.visited++
+	pack := append(ch.list[:0], m)
+	for i := 0; i < len(pack); i++ {
+		for _, parent := range pack[i].parents {
+			if a := ch.mark(parent); a.place < 0 && a.visited != ch.visited {
+				a.visited = ch.visited
+				pack = append(pack, a)
+			}
 		}
 	}
-	slices.SortFunc(pack, func(a, b *mark) int { return cmp.Compare(a.seq, b.seq) })
+	if ch.list = pack; len(pack) > 1 {
+		slices.SortFunc(pack, func(a, b *mark) int { return cmp.Compare(a.seq, b.seq) })
+	}
 	return pack
 }
 
 // take picks m: its descendants need not pay for it any more.
 func (ch *chooser) take(m *mark) {
 	m.place = len(ch.chosen.txs)
-	ch.chosen.add(m.entry, ch.placesOf(m.parents))
+	ch.chosen.add(m.entry, placesOf(m.parents))
 	ch.dequeue(m)
-	for _, e := range m.descendants() {
+	ch.visited++
+	ch.relieve(m.children, m)
+}
+
+// relieve goes through children of what depends on m, and through theirs.
+func (ch *chooser) relieve(children []*entry, m *mark) {
+	for _, e := range children {
 		d := ch.mark(e)
-		d.fees -= m.fee
-		d.vsize -= m.entry.vsize
-		if d.place >= 0 || d.out || d.missed {
+		if d.visited == ch.visited {
 			continue
 		}
-		d.moved = true
-		if d.slot >= 0 {
-			heap.Fix(&ch.queue, d.slot)
-		} else {
-			heap.Push(&ch.queue, d)
+		d.visited = ch.visited
+		d.fees -= m.fee
+		d.vsize -= m.entry.vsize
+		if d.place < 0 && !d.out && !d.missed {
+			d.moved = true
+			if d.slot >= 0 {
+				heap.Fix(&ch.queue, d.slot)
+			} else {
+				heap.Push(&ch.queue, d)
+			}
 		}
+		ch.relieve(e.children, m)
 	}
 }
 
 // placesOf returns where chosen entries stand, in rising order.
-func (ch *chooser) placesOf(list []*entry) []int {
+func placesOf(list []*entry) []int {
 	if len(list) == 0 {
 		return nil
 	}
 	places := make([]int, len(list))
 	for i, e := range list {
-		places[i] = ch.marks[e].place
+		places[i] = e.mark.place
 	}
 	slices.Sort(places)
 	return places

@@ -111,6 +111,11 @@ func checkChoice(t testing.TB, p *Pool, left room) {
 			t.Fatalf("place %d of %d: %v, by the plain way %v", i, len(want), got.txs[i].TxID, c.tx.TxID)
 		}
 	}
+	for e := range p.all() {
+		if e.mark != nil {
+			t.Fatalf("%v keeps its mark", e.tx.TxID)
+		}
+	}
 	if depends := dependencies(got.txs); !slices.EqualFunc(depends, got.depends, slices.Equal) {
 		t.Fatalf("dependencies %v, want %v", got.depends, depends)
 	}
@@ -158,7 +163,7 @@ func TestChooseEndsSoon(t *testing.T) {
 	}
 	left := room{weight: 50_000, sigOps: 80_000, txs: 1 << 20}
 	checkChoice(t, w.pool, left)
-	ch := &chooser{ranked: w.pool.best.walk(), left: left, marks: make(map[*entry]*mark), chosen: &choice{}}
+	ch := &chooser{ranked: w.pool.best.walk(), left: left, chosen: &choice{}}
 	ch.pay()
 	if passed, most := len(ch.ranked.frontier), len(ch.chosen.txs)+maxMisses+10; passed > most {
 		t.Errorf("the search went on to %d places, at most %d are of use", passed, most)

@@ -69,6 +69,8 @@ type entry struct {
 	children   []*entry
 	up, down   totals // with ancestors, with descendants; both with itself
 	stamps     [rankings]uint32
+
+	mark *mark // of the choice under way; Pool.choosing guards it
 }
 
 // speaking is 1 for a transaction with records in which members speak.

@@ -242,7 +242,7 @@ func (p *Pool) returnLocked(a *aside, list []*waiting, next chain.NextBlock) {
 			e.time, e.height, e.flags, e.told = w.entry.time, w.entry.height, w.flags, true
 			p.attachLocked(e)
 		default:
-			e.time = p.now()
+			e.time, e.tx = p.now(), w.tx.Clone() // not all of its block
 			p.attachLocked(e)
 			p.announceLocked(e, true)
 			p.arrivedLocked(e.tx)

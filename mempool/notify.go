@@ -3,6 +3,7 @@ package mempool
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/charterchain/charter/chain/consensus"
 )
@@ -59,8 +60,13 @@ type notifier struct {
 	mu    sync.Mutex // guards the rest; a leaf
 	seq   uint64
 	queue []TxEvent
-	subs  map[uint64]func(TxEvent)
-	next  uint64
+	spare []TxEvent       // an empty queue for later
+	subs  []*subscription // in order of subscription; replaced, never changed
+}
+
+type subscription struct {
+	fn        func(TxEvent)
+	cancelled atomic.Bool
 }
 
 // Subscribe makes fn be called for every change from now on, in order, one
@@ -72,16 +78,13 @@ func (p *Pool) Subscribe(fn func(TxEvent)) (cancel func()) {
 	n := &p.notify
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.subs == nil {
-		n.subs = make(map[uint64]func(TxEvent))
-	}
-	id := n.next
-	n.next++
-	n.subs[id] = fn
+	sub := &subscription{fn: fn}
+	n.subs = append(slices.Clone(n.subs), sub)
 	return func() {
+		sub.cancelled.Store(true)
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.subs, id)
+		n.subs = slices.DeleteFunc(slices.Clone(n.subs), func(s *subscription) bool { return s == sub })
 	}
 }
 
@@ -94,6 +97,9 @@ func (n *notifier) queueEvent(ev TxEvent) {
 	n.queue = append(n.queue, ev)
 }
 
+// maxSpare is how many events a queue that is kept for later may have room for.
+const maxSpare = 1 << 10
+
 // deliver passes on all that is queued. The caller must not hold Pool.mu.
 func (n *notifier) deliver() {
 	n.order.Lock()
@@ -104,30 +110,30 @@ func (n *notifier) deliver() {
 			return
 		}
 		for _, ev := range batch {
-			for _, id := range subs {
-				if fn := n.subscriber(id); fn != nil {
-					fn(ev)
+			for _, sub := range subs {
+				if !sub.cancelled.Load() {
+					sub.fn(ev)
 				}
 			}
 		}
+		n.giveBack(batch)
 	}
 }
 
-func (n *notifier) take() ([]TxEvent, []uint64) {
+func (n *notifier) take() ([]TxEvent, []*subscription) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	batch := n.queue
-	n.queue = nil
-	ids := make([]uint64, 0, len(n.subs))
-	for id := range n.subs {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return batch, ids
+	n.queue, n.spare = n.spare, nil
+	return batch, n.subs
 }
 
-func (n *notifier) subscriber(id uint64) func(TxEvent) {
+func (n *notifier) giveBack(batch []TxEvent) {
+	if cap(batch) > maxSpare {
+		return
+	}
+	clear(batch)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.subs[id]
+	n.spare = batch[:0]
 }

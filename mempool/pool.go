@@ -59,6 +59,8 @@ type Pool struct {
 	wake   chan struct{} // capacity 1: Run has work
 	made   lastTemplate
 
+	choosing sync.Mutex // held for one choice for a template, inside mu
+
 	generation atomic.Uint64 // counts changes of tip and content, under mu
 
 	directory // reading needs either mu or its own lock, writing both

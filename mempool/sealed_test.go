@@ -220,7 +220,7 @@ func TestLeaveOut(t *testing.T) {
 	}
 	list[1].children, list[2].parents = list[2:3], list[1:2]
 	list[2].children, list[3].parents = list[3:4], list[2:3]
-	ch := &chooser{ranked: ranked.walk(), left: room{1 << 20, 1 << 20, 10}, marks: make(map[*entry]*mark), chosen: &choice{}}
+	ch := &chooser{ranked: ranked.walk(), left: room{1 << 20, 1 << 20, 10}, chosen: &choice{}}
 	ch.leaveOut(ch.mark(list[1]))
 	ch.pay()
 	if got := ids(ch.chosen.txs); !slices.Equal(got, ids([]*consensus.Tx{list[4].tx, list[0].tx})) {

@@ -121,7 +121,9 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	}
 	chosen, cluttered := p.made.choice(generation, left.weight), false
 	if chosen == nil {
+		p.choosing.Lock()
 		chosen = choose(&p.best, p.speakingLocked(), left, draftOf(next))
+		p.choosing.Unlock()
 		chosen.generation = generation
 		cluttered = p.best.cluttered()
 	}
