@@ -64,3 +64,60 @@ func splitItems(data []byte) wire.TxWitness {
 	}
 	return items
 }
+
+// FuzzBlocks spoils signatures of blocks whose hints are partly wrong, cuts
+// the blocks in two that are checked side by side, and compares the outcomes
+// with the interpreter's.
+func FuzzBlocks(f *testing.F) {
+	f.Add(uint16(0), uint16(0), []byte{}, byte(0x7f), byte(1))
+	f.Add(uint16(1), uint16(0), []byte{0, 0, 0, 1}, byte(0x7f), byte(2))
+	f.Add(uint16(1<<14|1<<3), uint16(5), []byte{0xff, 0xff}, byte(0x7f), byte(0x13))
+	f.Add(uint16(0), uint16(1<<9), []byte{0x55}, byte(0x3f), byte(0x22))
+	f.Add(uint16(1<<7), uint16(0x7fff), []byte(nil), byte(0x0f), byte(0x51))
+	good := mixedBlock(f, 1)
+	hints := trueHints(f, good)
+	f.Fuzz(func(t *testing.T, bad, tampered uint16, noise []byte, which, how byte) {
+		block, at := append([]Spend(nil), good...), 0
+		for i := range block {
+			for input := range block[i].Coins {
+				if bad>>at&1 != 0 {
+					block[i] = spoiled(t, block[i], input)
+				}
+				if tampered>>at&1 != 0 {
+					block[i] = altered(block[i], input, noise)
+				}
+				at++
+			}
+		}
+		wrong := append(Hints(nil), hints...)
+		for i := range min(len(noise), len(wrong)) {
+			wrong[i] ^= noise[i]
+		}
+		flags := someFlags(which)
+		c := New(Config{Workers: 1 + int(how&1), CacheEntries: 10, Recheck: 1})
+		cut := int(how>>4) % (len(block) + 1)
+		first, second := block[:cut], block[cut:]
+		one := c.Begin(first, flags, nil)
+		two := c.Begin(second, flags, wrong)
+		whole := c.Begin(block, flags, wrong)
+		sameAsReferee(t, "whole", whole.Wait(t.Context()), block, flags)
+		sameAsReferee(t, "second part", two.Wait(t.Context()), second, flags)
+		sameAsReferee(t, "first part", one.Wait(t.Context()), first, flags)
+		if n := c.Stats().Overruled; n != 0 {
+			t.Errorf("the interpreter accepts %d inputs that the quick checks refuse", n)
+		}
+	})
+}
+
+// altered is the spend with noise over the signature of an input.
+func altered(s Spend, input int, noise []byte) Spend {
+	msg := s.Tx.Msg.Copy()
+	over := msg.TxIn[input].SignatureScript
+	if w := msg.TxIn[input].Witness; len(w) > 0 {
+		over = w[0]
+	}
+	for i := range min(len(over), len(noise)) {
+		over[i] ^= noise[i]
+	}
+	return Spend{Tx: consensus.NewTx(msg), Coins: s.Coins}
+}

@@ -1,6 +1,7 @@
 package sigcheck
 
 import (
+	"runtime"
 	"runtime/debug"
 
 	"github.com/charterchain/charter/chain/sigcheck/curve"
@@ -45,6 +46,9 @@ func (r *ref) input() int { return int(r.p.todo[r.place.todo].first) + r.place.i
 // turn takes inputs from the queue, a fair share and no more than fill a
 // batch, and checks them. If stop says so it takes no more. It reports whether
 // anything was queued.
+//
+// Between slices it lets others run, since those who wait for an outcome have
+// work that only they can do, such as connecting a block.
 func (w *worker) turn(stop func() bool) bool {
 	taken, target := 0, 1
 	for taken < target && len(w.sigs) < batchInputs && (taken == 0 || stop == nil || !stop()) {
@@ -55,6 +59,7 @@ func (w *worker) turn(stop func() bool) bool {
 		target = max(target, share)
 		taken += s.n
 		w.collect(s)
+		runtime.Gosched()
 	}
 	w.settle()
 	return taken > 0
