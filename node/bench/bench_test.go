@@ -25,8 +25,11 @@ func TestInstruments(t *testing.T) {
 	for _, in := range instruments() {
 		t.Run(in.name, func(t *testing.T) {
 			o := small(in.name, dir)
+			if in.name != "stages" { // which is about signatures too
+				o.Kinds = []workload.Kind{workload.Anyone}
+			}
 			if in.phases != nil {
-				o.Kinds, o.Blocks = []workload.Kind{workload.Anyone}, 60 // percents of which are blocks
+				o.Blocks = 60 // percents of which are blocks
 			}
 			report, err := Run(t.Context(), o)
 			if err != nil {
@@ -58,7 +61,7 @@ func TestInstruments(t *testing.T) {
 func TestImportKinds(t *testing.T) {
 	dir := t.TempDir()
 	o := small("import", dir)
-	o.Kinds, o.Blocks = workload.Kinds(), 2
+	o.Kinds, o.Blocks = workload.Kinds(), 1
 	report, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +77,7 @@ func TestImportKinds(t *testing.T) {
 func TestHints(t *testing.T) {
 	dir := t.TempDir()
 	o := small("import", dir)
-	o.Kinds, o.Hints, o.Blocks = []workload.Kind{workload.P2WPKH}, true, 2
+	o.Kinds, o.Hints, o.Blocks = []workload.Kind{workload.P2WPKH}, true, 1
 	if _, err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

@@ -228,6 +228,7 @@ func (l *line) lookup(b *consensus.Block) error {
 func (l *line) connect(view *utxo.View, b *consensus.Block) ([]sigcheck.Spend, error) {
 	height := l.branch.Height() + 1
 	flags := consensus.ScriptFlags(height, b.Hash, l.c.Params)
+	view.Load(b)
 	spends := make([]sigcheck.Spend, 0, len(b.Txs)-1)
 	for i, tx := range b.Txs {
 		coins, err := view.ConnectTx(tx, height, i == 0)

@@ -20,7 +20,9 @@ func templateInstrument() instrument {
 		about:    "a full pool of 300 MB: its first template, and a new one after each change",
 		standard: workload.Anyone,
 		spec: func(o Options, kind workload.Kind) workload.Spec {
-			return workload.Spec{Kind: kind, Blocks: or(o.Blocks, 40), Weight: o.Weight, Coins: 6000 * or(o.Blocks, 40), Seed: o.Seed}
+			s := workload.Spec{Kind: kind, Blocks: or(o.Blocks, 40), Weight: o.Weight, Seed: o.Seed}
+			s.Coins = s.Blocks * s.MostPayments() // many payments, but not most, spend others in the pool
+			return s
 		},
 		round: templateRound,
 	}
