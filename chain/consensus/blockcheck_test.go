@@ -222,6 +222,24 @@ func TestMerkleRoot(t *testing.T) {
 	}
 }
 
+// TestFirstBranch climbs from the first id to the root.
+func TestFirstBranch(t *testing.T) {
+	var ids []chainhash.Hash
+	for n := 1; n <= 40; n++ {
+		ids = append(ids, chainhash.Hash{byte(n)})
+		node := ids[0]
+		for _, sibling := range FirstBranch(ids) {
+			node = chainhash.DoubleHashH(append(node[:], sibling[:]...))
+		}
+		if want := MerkleRoot(ids); node != want {
+			t.Errorf("%d ids: the branch leads to %v, the root is %v", n, node, want)
+		}
+	}
+	if branch := FirstBranch(nil); branch != nil {
+		t.Errorf("no ids: %v", branch)
+	}
+}
+
 // TestMerkleRepetition appends to n ids the part of them that leaves the root
 // as it is: that, and only that, must be noticed (CVE-2012-2459).
 func TestMerkleRepetition(t *testing.T) {
