@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -173,7 +174,16 @@ func BenchmarkTemplateFull(b *testing.B) {
 		b.ReportMetric(float64(w.pool.Info().Count), "waiting")
 	})
 	var block *consensus.Block
-	solve := func() { block = w.chain.make(last.Txs...) }
+	solve := func() { // a block as it comes from outside, with memory of its own
+		var raw bytes.Buffer
+		if err := w.chain.make(last.Txs...).Msg().Serialize(&raw); err != nil {
+			b.Fatal(err)
+		}
+		var err error
+		if block, err = consensus.DecodeBlock(raw.Bytes(), &w.chain.params.Limits); err != nil {
+			b.Fatal(err)
+		}
+	}
 	connect := func() {
 		w.chain.add(block)
 		w.pool.HandleEvent(chain.Event{Kind: chain.Connected, Block: block, Info: w.chain.Best()})
@@ -184,10 +194,10 @@ func BenchmarkTemplateFull(b *testing.B) {
 		}
 	}
 	b.Run("block", func(b *testing.B) {
-		inUnits(b, func() { solve(); connect(); refill() }, func() { last = template() })
+		inUnits(b, func() { solve(); connect(); refill(); w.pool.tidy() }, func() { last = template() })
 	})
 	b.Run("connect", func(b *testing.B) {
-		inUnits(b, func() { refill(); last = template(); solve() }, connect)
+		inUnits(b, func() { refill(); w.pool.tidy(); last = template(); solve() }, connect)
 	})
 }
 

@@ -156,7 +156,7 @@ func (e *entry) plain() bool {
 // next returns what pays most now and was not looked at yet, nil at the end.
 func (ch *chooser) next() *entry {
 	head := ch.ranked.peek()
-	for head != nil && !ch.ranksStill(head.entry) {
+	for head != nil && !ch.ranksStill(ch.ranked.entry(head)) {
 		ch.ranked.skip()
 		head = ch.ranked.peek()
 	}
@@ -164,8 +164,9 @@ func (ch *chooser) next() *entry {
 	case len(ch.queue) > 0 && (head == nil || ch.queue[0].above(head)):
 		return heap.Pop(&ch.queue).(*mark).entry
 	case head != nil:
+		e := ch.ranked.entry(head)
 		ch.ranked.skip()
-		return head.entry
+		return e
 	}
 	return nil
 }

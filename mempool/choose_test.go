@@ -111,7 +111,7 @@ func checkChoice(t testing.TB, p *Pool, left room) {
 			t.Fatalf("place %d of %d: %v, by the plain way %v", i, len(want), got.txs[i].TxID, c.tx.TxID)
 		}
 	}
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		if e.mark != nil {
 			t.Fatalf("%v keeps its mark", e.tx.TxID)
 		}
@@ -147,7 +147,7 @@ func TestChoose(t *testing.T) {
 			if void := len(w.pool.best.heap) - w.pool.best.valid; void == 0 {
 				t.Error("no void ranks: the test tests little")
 			}
-			w.pool.best.compact()
+			w.pool.roster.compact(&w.pool.best, &w.pool.worth)
 			w.checkOrder()
 			checkChoice(t, w.pool, room{weight: 200_000, sigOps: 80_000, txs: 1 << 20})
 		})
@@ -187,8 +187,8 @@ func TestWorthOrder(t *testing.T) {
 				at = *r
 			}
 		}
-		if at.entry != least {
-			t.Fatalf("%v is on top, not %v", least.tx.TxID, at.entry.tx.TxID)
+		if p.roster.entries[at.slot] != least {
+			t.Fatalf("%v is on top, not %v", least.tx.TxID, p.roster.entries[at.slot].tx.TxID)
 		}
 		p.removeTreeLocked(ReasonSize, least)
 	}

@@ -1,7 +1,6 @@
 package mempool
 
 import (
-	"iter"
 	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -18,8 +17,6 @@ type directory struct {
 	byTxID  map[chainhash.Hash]*entry
 	byWTxID map[chainhash.Hash]*entry
 	spent   map[wire.OutPoint]*entry // the entry that spends it
-
-	first, last *entry // all entries by seq; Pool.mu alone guards the links
 }
 
 func (d *directory) init() {
@@ -28,50 +25,29 @@ func (d *directory) init() {
 	d.spent = make(map[wire.OutPoint]*entry)
 }
 
-// list adds an entry, whose seq is the highest so far.
 func (d *directory) list(e *entry) {
 	d.look.Lock()
+	defer d.look.Unlock()
 	d.byTxID[e.tx.TxID] = e
 	d.byWTxID[e.tx.WTxID] = e
 	for _, in := range e.tx.Msg.TxIn {
 		d.spent[in.PreviousOutPoint] = e
 	}
-	d.look.Unlock()
-	if e.prev = d.last; e.prev != nil {
-		e.prev.next = e
-	} else {
-		d.first = e
-	}
-	d.last = e
 }
 
-func (d *directory) unlist(e *entry) {
+// unlist takes an entry out. tx is its transaction, maybe with another
+// witness: one that was just read from a block costs less to look at.
+func (d *directory) unlist(e *entry, tx *consensus.Tx) {
 	d.look.Lock()
-	delete(d.byTxID, e.tx.TxID)
-	delete(d.byWTxID, e.tx.WTxID)
-	for _, in := range e.tx.Msg.TxIn {
+	defer d.look.Unlock()
+	delete(d.byTxID, tx.TxID)
+	if d.byWTxID[tx.WTxID] == e {
+		delete(d.byWTxID, tx.WTxID)
+	} else {
+		delete(d.byWTxID, e.tx.WTxID)
+	}
+	for _, in := range tx.Msg.TxIn {
 		delete(d.spent, in.PreviousOutPoint)
-	}
-	d.look.Unlock()
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		d.first = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		d.last = e.prev
-	}
-	e.prev, e.next = nil, nil
-}
-
-// all goes through the entries in the order in which they were added: parents
-// before children. Pool.mu held; none may be added or leave meanwhile.
-func (d *directory) all() iter.Seq[*entry] {
-	return func(yield func(*entry) bool) {
-		for e := d.first; e != nil && yield(e); e = e.next {
-		}
 	}
 }
 

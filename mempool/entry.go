@@ -62,13 +62,12 @@ type entry struct {
 	spendsCoinbase bool // a reorganisation could make it immature
 	timeLocked     bool // a reorganisation could make it not final
 
-	seq        uint64 // higher than those of its ancestors
-	attached   bool   // is in the pool
-	prev, next *entry // by seq
-	parents    []*entry
-	children   []*entry
-	up, down   totals // with ancestors, with descendants; both with itself
-	stamps     [rankings]uint32
+	seq      uint64 // higher than those of its ancestors
+	slot     uint32 // in the roster
+	attached bool   // is in the pool
+	parents  []*entry
+	children []*entry
+	up, down totals // with ancestors, with descendants; both with itself
 
 	mark *mark // of the choice under way; Pool.choosing guards it
 }
@@ -148,14 +147,16 @@ func (p *Pool) attachLocked(e *entry) {
 		p.worth.move(a)
 	}
 	p.list(e)
+	p.roster.add(e)
 	p.best.put(e)
 	p.worth.put(e)
 	p.account(e, 1)
 }
 
 // detachLocked takes one entry out, without an event, and leaves the totals
-// of its relatives right. Its children lose it as their parent.
-func (p *Pool) detachLocked(e *entry) {
+// of its relatives right. Its children lose it as their parent. tx is as for
+// unlist.
+func (p *Pool) detachLocked(e *entry, tx *consensus.Tx) {
 	for _, a := range e.ancestors() {
 		a.down.sub(e)
 		p.worth.move(a)
@@ -170,10 +171,11 @@ func (p *Pool) detachLocked(e *entry) {
 	for _, child := range e.children {
 		child.parents = without(child.parents, e)
 	}
-	p.unlist(e)
+	p.unlist(e, tx)
 	e.attached = false
 	p.best.drop(e)
 	p.worth.drop(e)
+	p.roster.remove(e)
 	p.account(e, -1)
 }
 
@@ -187,17 +189,25 @@ func (p *Pool) account(e *entry, sign int64) {
 	p.generation.Add(1)
 }
 
+// tidyLocked removes what entries that left have left behind.
+func (p *Pool) tidyLocked() {
+	if p.roster.sparse() {
+		p.roster.compact(&p.best, &p.worth)
+	}
+}
+
 // unlockShown shows the sums to the metrics, ends a change, and passes on
 // what it brought about.
 func (p *Pool) unlockShown() {
 	p.metrics.content(len(p.byTxID), p.vsize, p.usage, p.fees)
+	p.tidyLocked()
 	p.mu.Unlock()
 	p.notify.deliver()
 }
 
 // removeLocked takes one entry out for a reason.
 func (p *Pool) removeLocked(e *entry, why Reason) {
-	p.detachLocked(e)
+	p.detachLocked(e, e.tx)
 	p.gone(e, why)
 }
 

@@ -58,7 +58,8 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 	for _, tx := range b.Txs[1:] {
 		p.aside.confirmed(p, tx.TxID)
 		if e := p.byTxID[tx.TxID]; e != nil {
-			p.removeLocked(e, ReasonBlock)
+			p.detachLocked(e, tx)
+			p.gone(e, ReasonBlock)
 			continue // nothing else here spends its inputs
 		}
 		for _, in := range tx.Msg.TxIn {
@@ -78,9 +79,7 @@ func (p *Pool) connectLocked(b *consensus.Block, info chain.BlockInfo) {
 func (p *Pool) jumpLocked(info chain.BlockInfo) {
 	p.tip = info.Hash
 	p.aside, p.unsure = nil, false
-	for p.last != nil {
-		p.removeLocked(p.last, ReasonReorg) // children before parents
-	}
+	p.removeTreeLocked(ReasonReorg, slices.Collect(p.roster.all())...)
 	p.setFlagsLocked(info.Height + 1)
 }
 
@@ -94,7 +93,7 @@ func (p *Pool) setFlagsLocked(height int32) {
 		return
 	}
 	var unsure []*entry
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		if flags&^e.flags != 0 {
 			unsure = append(unsure, e)
 		}
@@ -130,7 +129,7 @@ func (p *Pool) disconnectLocked(b *consensus.Block, info chain.BlockInfo) {
 func (p *Pool) setAsideLocked(root *entry) {
 	list := inOrder(descendantsOf(root))
 	for _, e := range slices.Backward(list) {
-		p.detachLocked(e)
+		p.detachLocked(e, e.tx)
 	}
 	for _, e := range list {
 		w := &waiting{tx: e.tx, entry: e, flags: e.flags}
@@ -202,7 +201,7 @@ func (p *Pool) settleLocked() {
 // immature or not final.
 func (p *Pool) dropUnfitLocked(next chain.NextBlock) {
 	var unfit []*entry
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		if !e.spendsCoinbase && !e.timeLocked {
 			continue
 		}

@@ -406,14 +406,14 @@ func (w *world) checkOrder() {
 	p := w.pool
 	var last *entry
 	n := 0
-	for e := range p.all() {
-		if e.prev != last || last != nil && last.seq >= e.seq || p.byTxID[e.tx.TxID] != e {
+	for e := range p.roster.all() {
+		if p.roster.entries[e.slot] != e || last != nil && last.seq >= e.seq || p.byTxID[e.tx.TxID] != e {
 			w.t.Fatalf("%v is not where it should be in the list", e.tx.TxID)
 		}
 		last = e
 		n++
 	}
-	if n != len(p.byTxID) || last != p.last {
+	if n != len(p.byTxID) || n != p.roster.live {
 		w.t.Fatalf("%d entries in the list, %d in the pool", n, len(p.byTxID))
 	}
 	w.checkRanking(&p.best, func(e *entry) (int64, int64, bool) { return e.up.fees, e.up.vsize, false })
@@ -434,11 +434,12 @@ func (w *world) checkRanking(q *ranking, key func(*entry) (fee, size int64, kept
 		if q.isVoid(r) {
 			continue
 		}
-		fee, size, kept := key(r.entry)
-		if seen[r.entry] || !r.entry.attached || r.fee != fee || r.size != size || r.kept != kept || r.seq != r.entry.seq {
-			w.t.Fatalf("the rank of %v is wrong", r.entry.tx.TxID)
+		e := q.of.entries[r.slot]
+		fee, size, kept := key(e)
+		if seen[e] || !e.attached || r.fee != fee || r.size != size || r.kept != kept || r.seq != e.seq {
+			w.t.Fatalf("the rank of %v is wrong", e.tx.TxID)
 		}
-		seen[r.entry] = true
+		seen[e] = true
 	}
 	if len(seen) != len(w.pool.byTxID) || q.valid != len(seen) {
 		w.t.Fatalf("%d entries are ranked, %d counted, %d in the pool", len(seen), q.valid, len(w.pool.byTxID))

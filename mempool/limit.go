@@ -89,7 +89,7 @@ func (p *Pool) expireLocked() {
 	}
 	limit := p.now().Add(-p.policy.MempoolExpiry)
 	var old []*entry
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		if e.time.Before(limit) {
 			old = append(old, e)
 		}

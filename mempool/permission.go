@@ -147,7 +147,7 @@ func (p *Pool) judgeAgainLocked(next chain.NextBlock) {
 	if next.Permissions == nil || !all && len(p.governing) == 0 {
 		return
 	}
-	judged := p.all()
+	judged := p.roster.all()
 	if !all {
 		judged = maps.Keys(p.governing)
 	}

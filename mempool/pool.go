@@ -78,12 +78,13 @@ type Pool struct {
 
 	nextFlags txscript.ScriptFlags // of the block on top of tip
 
-	best  ranking // what pays most per virtual byte, with its ancestors, on top
-	worth ranking // what a full pool lets go of first on top
-	seq   uint64  // of the entry added last
-	usage int64   // estimated memory of all entries
-	vsize int64   // of all entries
-	fees  int64   // of all entries
+	best   ranking // what pays most per virtual byte, with its ancestors, on top
+	worth  ranking // what a full pool lets go of first on top
+	roster roster
+	seq    uint64 // of the entry added last
+	usage  int64  // estimated memory of all entries
+	vsize  int64  // of all entries
+	fees   int64  // of all entries
 
 	floor   feeFloor
 	orphans orphanage
@@ -111,6 +112,8 @@ func New(cfg Config) *Pool {
 		records:   make(map[record.MemberID]int),
 	}
 	p.directory.init()
+	p.best = ranking{kind: rankPackage, of: &p.roster}
+	p.worth = ranking{kind: rankWorth, of: &p.roster, lowest: true}
 	if cfg.Policy != nil {
 		p.policy = *cfg.Policy
 	}
@@ -164,7 +167,7 @@ func (p *Pool) Entries() []Entry {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	list := make([]Entry, 0, len(p.byTxID))
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		list = append(list, e.describe())
 	}
 	return list
@@ -175,7 +178,7 @@ func (p *Pool) TxIDs() []chainhash.Hash {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	ids := make([]chainhash.Hash, 0, len(p.byTxID))
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		ids = append(ids, e.tx.TxID)
 	}
 	return ids
@@ -187,7 +190,7 @@ func (p *Pool) WTxIDs(limit int) []chainhash.Hash {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	ids := make([]chainhash.Hash, 0, min(limit, len(p.byTxID)))
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		if len(ids) == limit {
 			break
 		}

@@ -1,6 +1,10 @@
 package mempool
 
-import "github.com/charterchain/charter/mempool/policy"
+import (
+	"iter"
+
+	"github.com/charterchain/charter/mempool/policy"
+)
 
 // Rankings of a pool: each entry has one place in each of them.
 const (
@@ -9,13 +13,83 @@ const (
 	rankings
 )
 
+// roster holds the entries of a pool in the order in which they came. Ranks
+// name an entry by its slot there, so that one that is void keeps nothing in
+// memory.
+type roster struct {
+	entries []*entry // by slot; nil: it left
+	stamps  [rankings][]uint32
+	live    int
+}
+
+func (r *roster) add(e *entry) {
+	e.slot = uint32(len(r.entries))
+	r.entries = append(r.entries, e)
+	for kind := range r.stamps {
+		r.stamps[kind] = append(r.stamps[kind], 0)
+	}
+	r.live++
+}
+
+func (r *roster) remove(e *entry) {
+	r.entries[e.slot] = nil
+	r.live--
+}
+
+// all goes through the entries in the order in which they came: parents before
+// children. None may be added or leave meanwhile.
+func (r *roster) all() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, e := range r.entries {
+			if e != nil && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// few is how many empty slots or void ranks are not worth the trouble.
+const few = 1 << 10
+
+// sparse reports whether most slots are empty.
+func (r *roster) sparse() bool { return len(r.entries) > 2*r.live+few }
+
+// compact removes the empty slots, and all void ranks.
+func (r *roster) compact(ranked ...*ranking) {
+	for _, q := range ranked {
+		q.compact()
+	}
+	to := make([]uint32, len(r.entries)) // new slots
+	n := uint32(0)
+	for slot, e := range r.entries {
+		if e == nil {
+			continue
+		}
+		to[slot], e.slot, r.entries[n] = n, n, e
+		for kind := range r.stamps {
+			r.stamps[kind][n] = r.stamps[kind][slot]
+		}
+		n++
+	}
+	clear(r.entries[n:])
+	r.entries = r.entries[:n]
+	for kind := range r.stamps {
+		r.stamps[kind] = r.stamps[kind][:n]
+	}
+	for _, q := range ranked {
+		for i := range q.heap {
+			q.heap[i].slot = to[q.heap[i].slot]
+		}
+	}
+}
+
 // rank is the place of an entry in a ranking. It is void once the entry has
-// another one, or none.
+// another one, or left.
 type rank struct {
 	fee, size int64  // whose ratio counts
 	seq       uint64 // of equals the one that came first stands higher
-	entry     *entry
-	stamp     uint32 // the entry's when the place was given
+	slot      uint32 // of the entry
+	stamp     uint32 // that the slot had when the place was given
 	kept      bool   // stands above all that are not
 }
 
@@ -32,11 +106,13 @@ func (r *rank) above(o *rank) bool {
 
 // ranking is a binary heap of ranks. Entries that leave or change only void
 // their place; void places go when they come to the top, or when there are too
-// many. So leaving costs nothing, and the keys lie side by side in memory.
+// many. So leaving costs next to nothing, and the keys lie side by side in
+// memory.
 //
 // Pool.mu guards it; a walk only reads.
 type ranking struct {
-	kind   int  // rankPackage or rankWorth
+	kind   int // rankPackage or rankWorth
+	of     *roster
 	lowest bool // the least is on top, not the greatest
 	heap   []rank
 	valid  int // the rest of heap is void
@@ -50,11 +126,11 @@ func (q *ranking) before(a, b *rank) bool {
 	return a.above(b)
 }
 
-func (q *ranking) isVoid(r *rank) bool { return r.entry.stamps[q.kind] != r.stamp }
+func (q *ranking) isVoid(r *rank) bool { return q.of.stamps[q.kind][r.slot] != r.stamp }
 
 // put gives a newcomer its place.
 func (q *ranking) put(e *entry) {
-	r := rank{seq: e.seq, entry: e, stamp: e.stamps[q.kind]}
+	r := rank{seq: e.seq, slot: e.slot, stamp: q.of.stamps[q.kind][e.slot]}
 	if q.kind == rankPackage {
 		r.fee, r.size = e.up.fees, e.up.vsize
 	} else {
@@ -64,22 +140,20 @@ func (q *ranking) put(e *entry) {
 	q.valid++
 	q.heap = append(q.heap, r)
 	q.up(len(q.heap) - 1)
-}
-
-// drop voids the place of an entry.
-func (q *ranking) drop(e *entry) {
-	e.stamps[q.kind]++
-	q.valid--
-	const few = 64
-	if len(q.heap) > few && len(q.heap) > 2*q.valid {
+	if len(q.heap) > 2*q.valid+few {
 		q.compact()
 	}
 }
 
+// drop voids the place of an entry.
+func (q *ranking) drop(e *entry) {
+	q.of.stamps[q.kind][e.slot]++
+	q.valid--
+}
+
 // move gives an entry that changed another place.
 func (q *ranking) move(e *entry) {
-	e.stamps[q.kind]++
-	q.valid--
+	q.drop(e)
 	q.put(e)
 }
 
@@ -87,11 +161,10 @@ func (q *ranking) move(e *entry) {
 func (q *ranking) top() *entry {
 	for len(q.heap) > 0 {
 		if r := &q.heap[0]; !q.isVoid(r) {
-			return r.entry
+			return q.of.entries[r.slot]
 		}
 		last := len(q.heap) - 1
 		q.heap[0] = q.heap[last]
-		q.heap[last] = rank{}
 		q.heap = q.heap[:last]
 		q.down(0)
 	}
@@ -99,10 +172,7 @@ func (q *ranking) top() *entry {
 }
 
 // cluttered reports whether void places slow a walk down.
-func (q *ranking) cluttered() bool {
-	const few = 1 << 10
-	return len(q.heap)-q.valid > max(few, q.valid/16)
-}
+func (q *ranking) cluttered() bool { return len(q.heap)-q.valid > max(few, q.valid/16) }
 
 // compact removes all void places.
 func (q *ranking) compact() {
@@ -112,7 +182,6 @@ func (q *ranking) compact() {
 			valid = append(valid, *r)
 		}
 	}
-	clear(q.heap[len(valid):]) // lets go of the entries
 	q.heap = valid
 	for i := len(q.heap)/2 - 1; i >= 0; i-- {
 		q.down(i)
@@ -180,6 +249,8 @@ func (w *walk) peek() *rank {
 	}
 	return nil
 }
+
+func (w *walk) entry(r *rank) *entry { return w.of.of.entries[r.slot] }
 
 // skip passes the place that peek returned: the two below it in the heap are
 // the next ones that may follow.

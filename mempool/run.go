@@ -9,6 +9,15 @@ import (
 // expiryInterval is how often Run looks for what has waited too long.
 const expiryInterval = time.Minute
 
+// tidy makes the next walk down the ranking quick again.
+func (p *Pool) tidy() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.best.cluttered() {
+		p.best.compact()
+	}
+}
+
 // Run takes in orphans whose parents have come, and drops transactions that
 // have waited too long, until ctx is done. It returns nil.
 func (p *Pool) Run(ctx context.Context) error {
@@ -19,6 +28,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-p.wake:
+			p.tidy()
 			p.retryOrphans(ctx)
 		case <-tick.C:
 			p.expireOrphans()

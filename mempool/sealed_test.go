@@ -213,9 +213,10 @@ func TestLeaveOut(t *testing.T) {
 		return consensus.NewTx(m)
 	}
 	list := make([]*entry, 5)
-	ranked := &ranking{kind: rankPackage}
+	ranked := &ranking{kind: rankPackage, of: new(roster)}
 	for i := range list {
 		list[i] = &entry{tx: tx(uint32(i)), seq: uint64(i), vsize: 100, fee: int64(i), up: totals{vsize: 100, fees: int64(i)}}
+		ranked.of.add(list[i])
 		ranked.put(list[i])
 	}
 	list[1].children, list[2].parents = list[2:3], list[1:2]

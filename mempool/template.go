@@ -130,9 +130,7 @@ func (p *Pool) Template(ctx context.Context, opts TemplateOptions) (*Template, e
 	p.mu.RUnlock()
 	p.made.keep(chosen.finish(), left.weight)
 	if cluttered {
-		p.mu.Lock()
-		p.best.compact()
-		p.mu.Unlock()
+		p.wakeRun()
 	}
 	t, err := p.assemble(next, opts, chosen)
 	if err == nil {
