@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -126,6 +127,8 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.disk.Run(ctx) })
 	g.Go(func() error { return n.memory.Run(ctx) })
 	g.Go(func() error { return n.files.Run(ctx) })
+	heap := newHeapWatch(int64(n.opts.Config.DBCache)<<20, os.Getenv)
+	g.Go(func() error { return heap.Run(ctx) })
 	if n.sealed() {
 		g.Go(func() error { return n.watchMining().Run(ctx) })
 	}
