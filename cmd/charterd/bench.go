@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ figures in U can be compared between machines. WHAT is any of
 			for _, k := range kinds {
 				o.Kinds = append(o.Kinds, workload.Kind(k))
 			}
-			o.Start = startRound
+			o.Start = p.startRound
 			o.Note = func(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 			report, err := bench.Run(cmd.Context(), o)
 			if err != nil {
@@ -78,6 +77,7 @@ figures in U can be compared between machines. WHAT is any of
 	flags.StringVar(&o.CPUProfile, "cpuprofile", "", "write a CPU profile of the measured part of the last round to this file")
 	flags.StringVar(&o.MemProfile, "memprofile", "", "write a profile of its allocations to this file")
 	flags.StringVar(&o.Trace, "trace", "", "write a trace of it to this file")
+	flags.IntVar(&o.Checks, "u-checks", 200, "checks in one measurement of U")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(p.roundCommand())
 	return cmd
@@ -113,19 +113,20 @@ func (p *program) roundCommand() *cobra.Command {
 	}
 }
 
-// startRound runs a job in a process of its own.
-func startRound(ctx context.Context, job []byte) ([]byte, error) {
+// startRound runs a job in a process of its own, which is asked to end when
+// ctx is done, so that it cleans up.
+func (p *program) startRound(ctx context.Context, job []byte) ([]byte, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, "bench", roundCommand)
-	cmd.Stdin = bytes.NewReader(job)
-	var said bytes.Buffer
-	cmd.Stderr = io.MultiWriter(os.Stderr, &said)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(job), p.stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, errors.Join(err, errors.New(strings.TrimSpace(said.String())))
+		return nil, fmt.Errorf("the process that measures: %w", err)
 	}
 	return out, nil
 }

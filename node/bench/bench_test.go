@@ -15,7 +15,7 @@ import (
 
 // small is a run that takes no time to speak of.
 func small(name string, dir string) Options {
-	return Options{Benches: []string{name}, Blocks: 3, Weight: 10_000, Txs: 60, Rounds: 1, DBCache: 8, Dir: dir, Samples: 1, checks: 2}
+	return Options{Benches: []string{name}, Blocks: 3, Weight: 10_000, Txs: 60, Rounds: 1, DBCache: 8, Dir: dir, Samples: 1, Checks: 2}
 }
 
 // TestInstruments runs each instrument on a chain of a few payments, so that

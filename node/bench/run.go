@@ -24,6 +24,7 @@ type Options struct {
 	Dir     string // made chains are kept here
 	Scratch string // folder for data of nodes; "": Dir
 	Commit  string // of the program
+	Checks  int    // in one sample of U; 0: 200
 	Samples int    // of U around each round; 0: 2, and 5 in all at least
 
 	CPUProfile, MemProfile, Trace string // files, for the measured part of the last round
@@ -34,14 +35,12 @@ type Options struct {
 
 	// Note is told what goes on; nil: nobody.
 	Note func(format string, args ...any)
-
-	checks int // of one sample of U; 0: 200
 }
 
 // Run measures and reports.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
-	unit, err := newMeter(o.checks)
+	unit, err := newMeter(o.Checks)
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +121,8 @@ func (o Options) withDefaults() Options {
 	if o.Note == nil {
 		o.Note = func(string, ...any) {}
 	}
-	if o.checks == 0 {
-		o.checks = 200
+	if o.Checks == 0 {
+		o.Checks = 200
 	}
 	if o.Samples == 0 {
 		o.Samples = max(2, (5+o.Rounds)/(o.Rounds+1))
