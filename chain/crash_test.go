@@ -38,7 +38,7 @@ func TestCrash(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newCrashScript()
 			whole := storetest.New()
-			if _, err := s.run(whole, tt.cache); err != nil {
+			if _, err := s.run(whole, tt.cache, false); err != nil {
 				t.Fatal(err)
 			}
 			total := whole.Changes()
@@ -66,7 +66,7 @@ func TestCrash(t *testing.T) {
 func (s *crashScript) crash(cache int64, k int, loss storetest.Loss) error {
 	d := storetest.New()
 	d.StopAt(k, k%2 == 0)
-	flushed, err := s.run(d, cache)
+	flushed, err := s.run(d, cache, k/2%2 == 0)
 	if consensus.AsRule(err) != nil {
 		return fmt.Errorf("a stopped disk broke a rule: %w", err)
 	}
@@ -187,15 +187,19 @@ func (s *crashScript) open(d *storetest.Disk, cache int64) (*chain.Chain, *store
 	return c, st, nil
 }
 
-// run goes through the steps up to the first error. It returns what was best
-// at the last flush that succeeded.
-func (s *crashScript) run(d *storetest.Disk, cache int64) (flushed *chain.BlockInfo, err error) {
+// run goes through the steps up to the first error, with blocks handed ahead
+// where ahead says so. It returns what was best at the last flush that
+// succeeded.
+func (s *crashScript) run(d *storetest.Disk, cache int64, ahead bool) (flushed *chain.BlockInfo, err error) {
 	c, st, err := s.open(d, cache)
 	if err != nil {
 		return nil, err
 	}
 	defer st.Close()
 	for _, step := range s.steps {
+		if ahead {
+			s.handAhead(c)
+		}
 		if step != nil {
 			err = step(c)
 		} else if err = c.Flush(context.Background()); err == nil {
@@ -207,6 +211,17 @@ func (s *crashScript) run(d *storetest.Disk, cache int64) (flushed *chain.BlockI
 		}
 	}
 	return flushed, nil
+}
+
+// handAhead hands the chain the blocks that it does not have, ahead of their
+// turn.
+func (s *crashScript) handAhead(c *chain.Chain) {
+	for _, name := range s.order {
+		b := s.blocks[name]
+		if info, ok := c.Lookup(b.Hash); (!ok || !info.HaveData) && !c.Ahead(b, nil) {
+			return
+		}
+	}
 }
 
 // checkAfter opens what a crash left and goes through everything again.

@@ -148,7 +148,7 @@ func newFaultScript(t *testing.T) *faultScript {
 func (s *faultScript) total(t *testing.T) int {
 	t.Helper()
 	d := s.base.Crash(storetest.LoseNothing)
-	if r := s.run(d); r.err != nil {
+	if r := s.run(d, false); r.err != nil {
 		t.Fatal(r.err)
 	}
 	names := strings.Join(d.Names(), " ")
@@ -171,13 +171,17 @@ type faultRun struct {
 	flushed map[string]bool // whose bodies it had at the last flush that succeeded
 }
 
-// run goes through the steps up to the first error, and stops in order.
-func (s *faultScript) run(d *storetest.Disk) (r faultRun) {
+// run goes through the steps up to the first error, and stops in order; with
+// blocks handed ahead where ahead says so.
+func (s *faultScript) run(d *storetest.Disk, ahead bool) (r faultRun) {
 	c, st, err := s.open(d)
 	if err != nil {
 		return faultRun{err: err}
 	}
 	for _, step := range slices.Concat(s.steps, []func(*chain.Chain) error{nil}) { // and a flush
+		if ahead {
+			s.handAhead(c)
+		}
 		if step != nil {
 			err = step(c)
 		} else if err = c.Flush(context.Background()); err == nil {
@@ -232,7 +236,7 @@ func (s *faultScript) fail(k, kind, torn int) error {
 	f.fault.Torn = torn == 1
 	d := s.base.Crash(storetest.LoseNothing)
 	d.FailAt(k, f.fault)
-	r := s.run(d)
+	r := s.run(d, k/2%2 == 0)
 	if err := wantCause(r.err, f.fault.Err, d.Failed()); err != nil {
 		return err
 	}

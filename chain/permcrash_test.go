@@ -98,7 +98,10 @@ func (t *permTree) runOn(d *storetest.Disk, order []int) error {
 		return err
 	}
 	defer n.Store.Close()
-	for _, i := range order {
+	for at, i := range order {
+		for _, next := range order[at:min(at+at%4, len(order))] { // at times blocks are handed ahead
+			n.Chain.Ahead(t.blocks[next], nil)
+		}
 		if err := t.offerTo(n.Chain, i); err != nil {
 			return err
 		}
