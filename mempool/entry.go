@@ -236,7 +236,7 @@ const (
 	mapSlot    = 64
 	entryBase  = int64(unsafe.Sizeof(entry{})+unsafe.Sizeof(consensus.Tx{})+unsafe.Sizeof(wire.MsgTx{})) + 4*mapSlot + 128
 	inputBase  = int64(unsafe.Sizeof(wire.TxIn{})+unsafe.Sizeof(wire.OutPoint{})) + 2*mapSlot
-	outputBase = int64(unsafe.Sizeof(wire.TxOut{})) + 16
+	outputBase = int64(unsafe.Sizeof(wire.TxOut{})) + 24
 	itemBase   = int64(unsafe.Sizeof([]byte(nil)))
 	coinBase   = int64(unsafe.Sizeof(consensus.Coin{})) + 16
 )

@@ -324,3 +324,21 @@ func (h *history) stillValid(b *consensus.Block) (txs []*consensus.Tx) {
 	}
 	return txs
 }
+
+// What returns from a block shares no memory with it: it would keep the whole
+// block.
+func TestReturnedKeepsNoBlock(t *testing.T) {
+	w := newWorld(t)
+	tx := spend(1000, 1, w.coin(1e8))
+	w.chain.mine(tx)
+	b := w.chain.disconnect()
+	w.chain.settle()
+	w.expectPool(tx)
+	got := w.pool.Get(tx.TxID)
+	if got == nil || got.WTxID != tx.WTxID || got.Weight != tx.Weight {
+		t.Fatalf("%+v returned, want a copy of %v", got, tx.TxID)
+	}
+	if from := b.Txs[1]; got == from || got.Msg == from.Msg || &got.Msg.TxOut[0].PkScript[0] == &from.Msg.TxOut[0].PkScript[0] {
+		t.Error("it shares memory with the block")
+	}
+}

@@ -33,7 +33,7 @@ type candidate struct {
 func (p *Pool) candidates() []*candidate {
 	place := make(map[*entry]int)
 	var list []*candidate
-	for e := range p.all() {
+	for e := range p.roster.all() {
 		place[e] = len(list)
 		c := &candidate{tx: e.tx, fee: e.fee, vsize: e.vsize, sigOps: e.sigOps, gov: e.gov, up: e.up, place: len(list), heapSlot: -1}
 		for _, parent := range e.parents {
