@@ -175,7 +175,7 @@ func (l *line) block(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	began = l.count("connect: coins, amounts, locks", began)
+	l.count("connect: coins, amounts, locks", began)
 	if err := l.scripts(ctx, b, spends); err != nil {
 		return err
 	}
