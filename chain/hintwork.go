@@ -26,13 +26,14 @@ const (
 type hintWork struct {
 	kick chan struct{} // holds a value when there is something to do
 	one  chan struct{} // holds a value while hints are made: of one block at a time
+	step int           // hintStep outside tests
 
 	mu    sync.Mutex // guards the field below
 	queue []chainhash.Hash
 }
 
 func newHintWork() *hintWork {
-	return &hintWork{kick: make(chan struct{}, 1), one: make(chan struct{}, 1)}
+	return &hintWork{kick: make(chan struct{}, 1), one: make(chan struct{}, 1), step: hintStep}
 }
 
 // WantHints lets Run make the hints of a block when there is nothing else to
@@ -69,13 +70,19 @@ func (c *Chain) runHints(ctx context.Context) {
 			return
 		case <-c.hintWork.kick:
 		}
-		for hash, ok := c.hintWork.take(); ok && ctx.Err() == nil; hash, ok = c.hintWork.take() {
-			if c.InitialSync() {
-				continue // who wants them asks again
-			}
-			if _, err := c.makeHints(ctx, hash, c.letPass); err != nil && ctx.Err() == nil {
-				c.log.Debug("hints of a block not made", "hash", hash, "err", err)
-			}
+		c.makeWanted(ctx)
+	}
+}
+
+// makeWanted makes the hints of the blocks in the list. While many blocks wait
+// to be connected it drops them: who wants them asks again.
+func (c *Chain) makeWanted(ctx context.Context) {
+	for hash, ok := c.hintWork.take(); ok && ctx.Err() == nil; hash, ok = c.hintWork.take() {
+		if c.InitialSync() {
+			continue
+		}
+		if _, err := c.makeHints(ctx, hash, c.letPass); err != nil && ctx.Err() == nil {
+			c.log.Debug("hints of a block not made", "hash", hash, "err", err)
 		}
 	}
 }
@@ -138,7 +145,7 @@ func (c *Chain) findHints(ctx context.Context, n *node, spends []sigcheck.Spend,
 	at := 0
 	for from := 0; from < len(spends); {
 		to, inputs := from, 0
-		for ; to < len(spends) && inputs < hintStep; to++ {
+		for ; to < len(spends) && inputs < c.hintWork.step; to++ {
 			inputs += len(spends[to].Coins)
 		}
 		pause()

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/charterchain/charter/chain/consensus"
+	"github.com/charterchain/charter/chain/hints"
+	"github.com/charterchain/charter/chain/sigcheck"
 	"github.com/charterchain/charter/chain/store"
 )
 
@@ -143,6 +145,10 @@ func FuzzFrames(f *testing.F) {
 	f.Add(frame)
 	f.Add(append([]byte{0, 0}, append(frame, frame...)...))
 	f.Add(append(magic[:], 0xff, 0xff, 0xff, 0xff))
+	hinted := (&hints.Frame{Block: chainhash.DoubleHashH(frame[8:88]), Inputs: 3, Hints: sigcheck.Hints{5}}).Append(nil, hints.Magic(magic))
+	f.Add(append(append([]byte(nil), hinted...), frame...))
+	f.Add(append(append([]byte(nil), hinted[:len(hinted)-1]...), frame...))
+	f.Add(append(append(append(append([]byte(nil), hinted...), 0), hinted...), hinted[:9]...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := newFrameReader(bytes.NewReader(b), magic, 1000, slog.New(slog.DiscardHandler))
 		for {
