@@ -11,7 +11,7 @@ import (
 // did. Damage costs these hints only: then the next frame is looked for as far
 // as this one can reach.
 func (f *frameReader) readHints() (found bool, err error) {
-	head, err := f.r.Peek(8)
+	head, _ := f.r.Peek(8)
 	if len(head) < 8 || !bytes.Equal(head[:4], f.hinted[:]) || f.hinted == f.magic {
 		return false, nil // what it is, and errors, are next's business
 	}
