@@ -12,10 +12,12 @@
 // signatures whose [Hints] are known, are collected and checked many at once
 // by package curve; other ECDSA signatures, and those of multisig that needs
 // some of several keys, one by one at once. All other inputs, and all that
-// seem to fail, go through the interpreter of txscript with the signatures of
-// btcec: its word is final, and its error is what is reported. So what is
-// quick can only ever say yes, and a batch that fails means no more than that
-// single checks have to tell: it is halved until they do.
+// seem to fail, go through the interpreter of txscript: its word is final, and
+// its error is what is reported. It checks signatures with btcec, apart from
+// one that is easy to find in a witness script and holds by package curve,
+// which stands in its signature cache. So what is quick can only ever say yes,
+// and a batch that fails means no more than that single checks have to tell:
+// it is halved until they do.
 //
 // A check by itself of an ECDSA signature tells the parity that a batch needs
 // to know. These are the hints that [Pending.Hints] gives for the next time

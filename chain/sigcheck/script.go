@@ -37,6 +37,9 @@ func (w *worker) interpret(p *Pending, at place, doubted bool) {
 	if w.load(p, at.todo); w.scripts == nil {
 		w.scripts = newTxScripts(p.spend(p.todo[at.todo]), p.flags)
 	}
+	if w.scripts.cache = nil; !doubted {
+		w.scripts.cache = w.scripts.known(w.c.verify, at.input)
+	}
 	err := w.scripts.run(at.input)
 	if err == nil {
 		if doubted {
@@ -64,6 +67,8 @@ type txScripts struct {
 	coins []consensus.Coin
 	flags txscript.ScriptFlags
 	shared
+
+	cache *txscript.SigCache // what the next run need not check; nil: nothing
 }
 
 // shared is what all inputs of a transaction have in common.
@@ -91,11 +96,12 @@ func prepare(s *Spend) shared {
 
 // run runs the scripts of one input; nil means success.
 //
-// The engine gets no signature cache: that of txscript holds on to the bytes
-// of whole transactions, and whole transactions are what passedCache knows.
+// There is no signature cache beyond one input: that of txscript holds on to
+// the bytes of whole transactions, and whole transactions are what passedCache
+// knows.
 func (t *txScripts) run(input int) error {
 	coin := &t.coins[input]
-	vm, err := txscript.NewEngine(coin.Script, t.tx.Msg, input, t.flags, nil, t.hashes, coin.Amount, t.fetcher)
+	vm, err := txscript.NewEngine(coin.Script, t.tx.Msg, input, t.flags, t.cache, t.hashes, coin.Amount, t.fetcher)
 	if err != nil {
 		return err
 	}
