@@ -76,6 +76,11 @@
 // fails here and could succeed there, where bip66 is not yet in force. Chains
 // with bip66 from genesis are not concerned.
 //
+// A BIP340 signature's s that is not below the order fails with Core and in
+// package curve; btcec, which has the last word here, takes it modulo the
+// order. To sign so that s has another form below 2^256 takes about 2^127
+// attempts.
+//
 // # Concurrency
 //
 // All methods are safe for concurrent use. At most Workers goroutines check
