@@ -44,14 +44,16 @@ func openDB(g *guard, dir, name string, options *opt.Options) (*database, error)
 func dbOptions(cache int64, files int) *opt.Options {
 	write := min(max(cache/8, 1<<20), 64<<20)
 	return &opt.Options{
-		// Snappy stays on: hashes do not shrink, but keys and the rest do, and
-		// BenchmarkFlush and BenchmarkLookupStored are no faster without it.
-		Compression: opt.SnappyCompression,
-
+		Compression:            opt.SnappyCompression,
 		BlockCacheCapacity:     int(max(cache-2*write, 1<<20)),
 		WriteBuffer:            int(write),
 		OpenFilesCacheCapacity: files,
 		Filter:                 filter.NewBloomFilter(10), // bits per key: 1 % of lookups of absent keys read a block
+
+		// The pool hands out buffers of megabytes, left over from writing
+		// tables, for blocks of a few KiB; the cache then counts, and holds,
+		// all of that, and has room for one block.
+		DisableBufferPool: true,
 
 		// Reads must not cause writes: compaction by number of seeks does.
 		DisableSeeksCompaction: true,
@@ -64,6 +66,24 @@ func dbOptions(cache int64, files int) *opt.Options {
 		Strict: opt.DefaultStrict,
 	}
 }
+
+// stateOptions are dbOptions for the chain state, which a commit changes in
+// places all over it. doc.go has what they were chosen by.
+func stateOptions(cache int64, files int) *opt.Options {
+	o := dbOptions(cache, files)
+	o.Compression = opt.NoCompression // hashes do not shrink
+
+	// A transaction leaves tables of the size of the write buffer, which do
+	// not overlap. They are merged into the rest when there are so many, of
+	// some commits: each merge rewrites a good part of all rows.
+	o.CompactionL0Trigger = int(min(max(stateUnmerged/int64(o.WriteBuffer), 4), 64))
+	o.WriteL0PauseTrigger = 3 * o.CompactionL0Trigger // a commit waits for merges from here on
+	return o
+}
+
+// stateUnmerged is how many bytes of the chain state are looked up apart from
+// the rest, about.
+const stateUnmerged = 48 << 20
 
 // write runs fn, a call that makes LevelDB write, and waits for its answer:
 // but no longer than until the store fails, wherever that happens.

@@ -133,7 +133,7 @@ func (s *Store) open(cfg Config) error {
 	if s.index, err = openDB(s.guard, cfg.Dir, indexDir, dbOptions(4<<20, cfg.MaxFiles/8)); err != nil {
 		return err
 	}
-	if s.chainstate, err = openDB(s.guard, cfg.Dir, chainstateDir, dbOptions(cfg.DBCache, cfg.MaxFiles/2)); err != nil {
+	if s.chainstate, err = openDB(s.guard, cfg.Dir, chainstateDir, stateOptions(cfg.DBCache, cfg.MaxFiles/2)); err != nil {
 		return err
 	}
 	row, err := loadBest(s.chainstate, s.keep)
