@@ -82,13 +82,18 @@ func importParts(ctx context.Context, j Job, n *running, c *workload.Chain, resu
 	if _, err := j.measure(func() error { return loadPart(ctx, n, f, 0, ends[blocks-1], r.report) }); err != nil {
 		return err
 	}
-	first, last := r.rate(1, 2), r.rate(3, 4)
+	first, firstCPU := r.between(1, 2)
+	last, lastCPU := r.between(3, 4)
+	all, allCPU := r.between(0, 5)
 	result.add("import: from 5 to 15 % of the blocks", first, PerSecond)
 	result.add("import: from 85 to 95 %", last, PerSecond)
 	if first > 0 {
 		result.add("import: the latter by the former", 100*last/first, Percent)
 	}
-	result.add("import: all", r.rate(0, 5), PerSecond)
+	result.add("import: all", all, PerSecond)
+	result.add("import: computing for a transaction, from 5 to 15 %", firstCPU, CPUMicros)
+	result.add("import: computing for a transaction, from 85 to 95 %", lastCPU, CPUMicros)
+	result.add("import: computing for a transaction, all", allCPU, CPUMicros)
 	if err := n.Chain().Flush(ctx); err != nil {
 		return err
 	}
@@ -114,9 +119,11 @@ type tenths struct {
 	marks  []mark // at the start, after 5, 15, 85, 95 and 100 % of the blocks
 }
 
-// mark is how many transactions there were at a time.
+// mark is how many transactions there were at a time, and what all cores had
+// computed.
 type mark struct {
 	at  time.Time
+	cpu time.Duration
 	txs int64
 }
 
@@ -126,7 +133,7 @@ func newTenths(c *chain.Chain, blocks int) *tenths {
 	return t
 }
 
-func (t *tenths) mark() { t.marks = append(t.marks, mark{time.Now(), t.c.Best().ChainTxs}) }
+func (t *tenths) mark() { t.marks = append(t.marks, mark{time.Now(), cpuTime(), t.c.Best().ChainTxs}) }
 
 func (t *tenths) report(p chain.ImportProgress) {
 	at := [...]int{0, 5, 15, 85, 95, 100}
@@ -135,16 +142,18 @@ func (t *tenths) report(p chain.ImportProgress) {
 	}
 }
 
-// rate is transactions a second between two marks.
-func (t *tenths) rate(from, to int) float64 {
+// between is transactions a second between two marks, and the microseconds
+// that were computed for each; 0 where there was no time between.
+func (t *tenths) between(from, to int) (rate, each float64) {
 	if to >= len(t.marks) {
-		return 0
+		return 0, 0
 	}
 	a, b := t.marks[from], t.marks[to]
-	if !b.at.After(a.at) {
-		return 0
+	txs := float64(b.txs - a.txs)
+	if !b.at.After(a.at) || txs == 0 {
+		return 0, 0
 	}
-	return float64(b.txs-a.txs) / b.at.Sub(a.at).Seconds()
+	return txs / b.at.Sub(a.at).Seconds(), micros(b.cpu-a.cpu) / txs
 }
 
 // startLong starts nodes on what importLong left: first as after a kill, then
