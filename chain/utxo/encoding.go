@@ -174,7 +174,7 @@ func appendKey(dst []byte, op *wire.OutPoint) []byte {
 
 // decodeKey is the inverse of appendKey.
 func decodeKey(key []byte) (op wire.OutPoint, err error) {
-	bad := fmt.Errorf("%x is no key of a coin", key)
+	bad := keyError(key)
 	if len(key) < 1+chainhash.HashSize+1 || key[0] != Prefix {
 		return op, bad
 	}
@@ -190,11 +190,15 @@ func decodeKey(key []byte) (op wire.OutPoint, err error) {
 	default:
 		return op, bad
 	}
-	if min := map[int]uint32{3: 0xfd, 5: 1 << 16}[len(index)]; op.Index < min {
-		return op, bad
+	if len(index) == 3 && op.Index < 0xfd || len(index) == 5 && op.Index <= math.MaxUint16 {
+		return op, bad // has a shorter form
 	}
 	return op, nil
 }
+
+type keyError []byte
+
+func (e keyError) Error() string { return fmt.Sprintf("%x is no key of a coin", []byte(e)) }
 
 // Snapshot is the committed state at one moment: store.ReadSnapshot.
 type Snapshot interface {

@@ -121,6 +121,63 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
+// benchBlock makes a block of n payments with one input and two P2TR outputs.
+// They spend the first outputs of before, if there is one.
+func benchBlock(before *consensus.Block, n int, height uint32) *consensus.Block {
+	b := new(consensus.Block)
+	for i := range n + 1 {
+		msg := wire.NewMsgTx(2)
+		msg.LockTime = height
+		op := wire.OutPoint{Index: ^uint32(0)}
+		if i > 0 && before != nil {
+			op = wire.OutPoint{Hash: before.Txs[i].TxID}
+		}
+		msg.AddTxIn(&wire.TxIn{PreviousOutPoint: op, Sequence: uint32(i)})
+		for j := range 2 {
+			_, coin := taproot(int(height)*100_000 + 2*i + j)
+			msg.AddTxOut(wire.NewTxOut(coin.Amount, coin.Script))
+		}
+		b.Txs = append(b.Txs, consensus.NewTx(msg))
+	}
+	return b
+}
+
+// BenchmarkConnectBlock connects blocks of 4,000 payments that spend those of
+// the block before, encodes their undo data and applies them; the disk is not
+// touched.
+func BenchmarkConnectBlock(b *testing.B) {
+	const n = 4000
+	c := utxo.NewCache(openStore(b), 1<<30, utxo.Stats{})
+	connect := func(block *consensus.Block, height int32) {
+		v := utxo.NewView(c)
+		spent, err := v.ConnectBlock(block, height)
+		if err != nil {
+			b.Fatal(err)
+		}
+		utxo.EncodeUndo(spent)
+		c.Apply(v)
+	}
+	v := utxo.NewView(c)
+	first := benchBlock(nil, n, 1)
+	for i, tx := range first.Txs {
+		if _, err := v.ConnectTx(tx, 1, true); err != nil {
+			b.Fatal(i, err)
+		}
+	}
+	c.Apply(v)
+	last := first
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		b.StopTimer()
+		next := benchBlock(last, n, uint32(i+2))
+		b.StartTimer()
+		connect(next, int32(i+2))
+		last = next
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/payment")
+}
+
 func BenchmarkLookupCached(b *testing.B) {
 	c := utxo.NewCache(openStore(b), 1<<30, utxo.Stats{})
 	const n = 100_000
