@@ -25,13 +25,36 @@
 // it is better than the tip. The best candidate becomes the tip block by
 // block: back to the fork by undo data, then forward. Connecting builds a
 // view over the coin cache, checks inputs, amounts, locks and signature
-// operations, runs scripts on all cores, appends undo data, and applies the
+// operations, then scripts on all cores, appends undo data, and applies the
 // view. A block that breaks a rule on the way is marked with its descendants,
 // and the next best candidate is taken.
 //
 // A branch deeper than the cache or the last flush is no special case: every
 // step stands on its own, and an interrupted walk is finished by the next
 // call, by Run, or by the next start.
+//
+// # Looking ahead
+//
+// Blocks are connected one after the other. What does not depend on that order
+// is done before, on all cores, for a window of the next blocks (lookahead.go;
+// bounded in bytes by Config.CacheBytes): the rules that need no coins, the
+// search for the coins that a block spends, in the cache, on disk and in the
+// blocks of the window, and its scripts, which are queued at the Checker. So
+// signatures of several blocks are checked in one batch. Connecting applies
+// all other rules first and then waits for what was queued.
+//
+// A coin's amount and script are fixed by the transaction id in its outpoint,
+// so whether scripts pass depends on the transaction and on the flags only.
+// What was found ahead counts if it was found with the same flags for the same
+// coins, and only if all scripts pass: else they are checked again, so that no
+// outcome and no text depends on what was done ahead. Nothing of it is stored.
+//
+// [Chain.Ahead] hands a block in: the import, which reads and decodes the next
+// blocks of its stream (importread.go), the walk to a tip whose bodies are on
+// disk, at the start and after a reorganisation or a rebuild (readahead.go),
+// and the peers' code for blocks that wait for their turn. Goroutines of the
+// first two end with the call that started them, those of the Checker when
+// nothing is queued.
 //
 // # Permissions and seals
 //
@@ -84,6 +107,17 @@
 // Permissions are committed with the coins, as what each block changed
 // (history.go). The start goes through all of it from genesis on and compares
 // where that leads with the hash in the commit row.
+//
+// # Hints
+//
+// The check of a block's scripts also finds its hints: the parity of R's y of
+// each ECDSA signature (package sigcheck), with which the next node can check
+// them in batches. They are kept in rows beside the index rows until the block
+// is pruned, but are no part of the chain's state: written with a flush or
+// lost, and made again from block and undo data when somebody asks for them
+// ([Chain.MakeHints], [Chain.WantHints]). What others say of a block
+// ([Chain.OfferHints], [Chain.Ahead], frames in an import) is tried and not
+// believed: see package hints for the formats.
 //
 // # UTXO snapshots
 //

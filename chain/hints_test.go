@@ -368,9 +368,16 @@ func TestWantedHintsAreMade(t *testing.T) {
 	if err := errorsOf(h.Chain.Flush(t.Context()), h.Store.ChangeIndex(store.IndexRows{DropHints: [][32]byte{lost}})); err != nil {
 		t.Fatal(err)
 	}
+	h.Chain.WantHints(chainhash.Hash{1}) // which nobody knows
+	h.Chain.WantHints(h.Block("genesis").Hash)
+	if n := chain.HintsWanted(h.Chain); n != 0 {
+		t.Errorf("%d blocks wait in vain", n)
+	}
 	h.Chain.WantHints(lost)
-	for i := range byte(100) {
-		h.Chain.WantHints(chainhash.Hash{i}) // which nobody knows
+	for i := range 2 * chain.MaxHintWork {
+		name := fmt.Sprint("e", i)
+		h.Next(name).Accept()
+		h.Chain.WantHints(h.Block(name).Hash)
 		h.Chain.WantHints(lost)
 	}
 	if n := chain.HintsWanted(h.Chain); n != chain.MaxHintWork {

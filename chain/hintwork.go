@@ -37,8 +37,15 @@ func newHintWork() *hintWork {
 }
 
 // WantHints lets Run make the hints of a block when there is nothing else to
-// do. The request is dropped if too many are waiting.
+// do. The request is dropped if too many are waiting, or if it could not be met.
 func (c *Chain) WantHints(hash chainhash.Hash) {
+	c.mu.RLock()
+	n := c.index[hash]
+	able := n != nil && n.status&statusData != 0 && n.status&statusUndo != 0
+	c.mu.RUnlock()
+	if !able {
+		return
+	}
 	w := c.hintWork
 	w.mu.Lock()
 	defer w.mu.Unlock()
