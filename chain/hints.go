@@ -21,6 +21,7 @@ import (
 // Bounds of what waits in memory.
 const (
 	hintBatch      = 1 << 20 // bytes of rows for the next flush
+	hintRowCost    = 128     // bytes that a row takes besides
 	maxOffers      = 512     // blocks that hints came with
 	maxOfferedSize = 8 << 20 // bytes of these
 )
@@ -30,7 +31,7 @@ const (
 type hintBook struct {
 	mu      sync.Mutex // guards the fields below
 	rows    map[chainhash.Hash][]byte
-	bytes   int // of all rows
+	bytes   int // that all rows take
 	offers  map[chainhash.Hash]sigcheck.Hints
 	order   []chainhash.Hash // of offers, the oldest first; some may be gone
 	offered int              // bytes of offers
@@ -49,9 +50,17 @@ func (k *hintBook) put(hash chainhash.Hash, row []byte) (full bool) {
 	if k.rows == nil {
 		k.rows = make(map[chainhash.Hash][]byte)
 	}
-	k.bytes += len(row) - len(k.rows[hash])
+	k.removeRowLocked(hash)
 	k.rows[hash] = row
+	k.bytes += len(row) + hintRowCost
 	return k.bytes >= hintBatch
+}
+
+func (k *hintBook) removeRowLocked(hash chainhash.Hash) {
+	if row, ok := k.rows[hash]; ok {
+		k.bytes -= len(row) + hintRowCost
+		delete(k.rows, hash)
+	}
 }
 
 // drop forgets rows that need not be written any more.
@@ -59,8 +68,7 @@ func (k *hintBook) drop(hashes [][32]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, hash := range hashes {
-		k.bytes -= len(k.rows[hash])
-		delete(k.rows, hash)
+		k.removeRowLocked(hash)
 	}
 }
 
@@ -80,8 +88,7 @@ func (k *hintBook) written(rows []store.IndexRow) {
 	defer k.mu.Unlock()
 	for i := range rows {
 		if hash := rows[i].Hash; bytes.Equal(k.rows[hash], rows[i].Value) {
-			k.bytes -= len(rows[i].Value)
-			delete(k.rows, hash)
+			k.removeRowLocked(hash)
 		}
 	}
 }
@@ -153,7 +160,12 @@ func (c *Chain) keepHints(n *node, spends []sigcheck.Spend, h sigcheck.Hints) er
 	if kept, of, _ := c.keptHints(n.hash); kept != nil && of == inputs && bytes.Equal(kept, h) {
 		return nil
 	}
-	if !c.hints.put(n.hash, hints.AppendRow(nil, h, inputs)) {
+	return c.putHints(n.hash, hints.AppendRow(nil, h, inputs))
+}
+
+// putHints keeps a row.
+func (c *Chain) putHints(hash chainhash.Hash, row []byte) error {
+	if !c.hints.put(hash, row) {
 		return nil
 	}
 	if err := c.writeIndex(nil); err != nil {

@@ -432,6 +432,35 @@ func TestPrunedHints(t *testing.T) {
 	}
 }
 
+// TestManyHintRows: more of them than wait in memory, large and small.
+func TestManyHintRows(t *testing.T) {
+	for _, size := range []int{0, 60_000} {
+		h := chaintest.New(t, chaintest.Options{})
+		most := 0
+		for i := range 2 * chain.HintBatch / (size + 64) {
+			row := hints.AppendRow(nil, bytes.Repeat([]byte{0xff}, size), 8*size)
+			waiting, err := chain.PutHints(h.Chain, chainhash.Hash{1, byte(i), byte(i >> 8)}, row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, waiting)
+		}
+		if most >= chain.HintBatch || most < chain.HintBatch/2 {
+			t.Errorf("up to %d bytes waited, at most %d may", most, chain.HintBatch)
+		}
+		if _, ok, err := h.Store.Hints(chainhash.Hash{1}); !ok || err != nil {
+			t.Errorf("the first one is on disk: %v, %v", ok, err)
+		}
+		if err := h.Chain.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		row := hints.AppendRow(nil, sigcheck.Hints{1}, 1)
+		if waiting, err := chain.PutHints(h.Chain, chainhash.Hash{1}, row); err != nil || waiting != len(row)+128 {
+			t.Errorf("%d bytes wait after a flush and one row, %v", waiting, err)
+		}
+	}
+}
+
 // TestOffersAreBounded: the oldest make room.
 func TestOffersAreBounded(t *testing.T) {
 	h := chaintest.New(t, chaintest.Options{})

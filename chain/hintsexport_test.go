@@ -19,6 +19,17 @@ const (
 // HintRowsWaiting reports whether hints of a block wait for the next flush.
 func HintRowsWaiting(c *Chain, hash chainhash.Hash) bool { return c.hints.row(hash) != nil }
 
+// PutHints keeps a row of hints, and returns how many bytes wait afterwards.
+func PutHints(c *Chain, hash chainhash.Hash, row []byte) (waiting int, err error) {
+	err = c.putHints(hash, row)
+	c.hints.mu.Lock()
+	defer c.hints.mu.Unlock()
+	return c.hints.bytes, err
+}
+
+// HintBatch is hintBatch.
+const HintBatch = hintBatch
+
 // Offers returns how many hints that came with blocks are held, and their bytes.
 func Offers(c *Chain) (n, bytes int) {
 	c.hints.mu.Lock()
