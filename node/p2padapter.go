@@ -172,14 +172,4 @@ func (a p2pPool) GetByTxID(txid chainhash.Hash) (*consensus.Tx, bool) {
 	return tx, tx != nil
 }
 
-func (a p2pPool) WTxIDs(limit int) []chainhash.Hash {
-	entries := a.pool.Entries()
-	ids := make([]chainhash.Hash, 0, min(limit, len(entries)))
-	for i := range entries {
-		if len(ids) == limit {
-			break
-		}
-		ids = append(ids, entries[i].Tx.WTxID)
-	}
-	return ids
-}
+func (a p2pPool) WTxIDs(limit int) []chainhash.Hash { return a.pool.WTxIDs(limit) }

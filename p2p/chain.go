@@ -124,6 +124,7 @@ type Pool interface {
 	// error means that nothing could be decided. source is the x-only key
 	// of the peer that sent it: the pool may let a transaction wait for its
 	// parents, but must bound how many wait for one peer.
+	// Several goroutines call it at once.
 	Accept(ctx context.Context, tx *consensus.Tx, source [32]byte) error
 	// ForgetSource says that there is no session with source any more: what
 	// waits for parents only source can bring need not be kept.

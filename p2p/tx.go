@@ -41,8 +41,9 @@ type txRelay struct {
 	tracker  *relay.Tracker
 	refused  *relay.Known // by wtxid, since the last block
 	queue    []arrivedTx
-	queued   int64                   // bytes of queue
-	waiting  map[chainhash.Hash]bool // wtxids of queue
+	queued   int64                   // bytes of queue and judging
+	waiting  map[chainhash.Hash]bool // wtxids of queue and judging
+	judging  map[chainhash.Hash]bool // txids of those that the pool judges now
 	announce []chainhash.Hash
 }
 
@@ -61,6 +62,7 @@ func newTxRelay(n *Network) *txRelay {
 		tracker:  relay.NewTracker(relay.TrackerConfig{}),
 		refused:  relay.NewKnown(maxRefusedTxs),
 		waiting:  make(map[chainhash.Hash]bool),
+		judging:  make(map[chainhash.Hash]bool),
 	}
 }
 
@@ -153,38 +155,6 @@ func (r *txRelay) arrived(p *peer, raw []byte, now time.Time) error {
 	r.waiting[tx.WTxID] = true
 	signal(r.arrivals)
 	return nil
-}
-
-// feed hands the transactions to the pool, one after the other.
-func (r *txRelay) feed(ctx context.Context) {
-	for {
-		select {
-		case <-r.arrivals:
-		case <-ctx.Done():
-			return
-		}
-		for {
-			r.mu.Lock()
-			if len(r.queue) == 0 {
-				r.queue = nil // let the array go
-				r.mu.Unlock()
-				break
-			}
-			next := r.queue[0]
-			r.mu.Unlock()
-			r.judge(ctx, next.from, next.tx)
-			r.mu.Lock()
-			r.queue[0] = arrivedTx{}
-			r.queue = r.queue[1:]
-			r.queued -= int64(next.tx.Size)
-			delete(r.waiting, next.tx.WTxID)
-			r.mu.Unlock()
-			r.wake()
-			if ctx.Err() != nil {
-				return
-			}
-		}
-	}
 }
 
 // judge offers a transaction to the pool and draws the consequences.

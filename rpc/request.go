@@ -87,9 +87,9 @@ func parseBody(body []byte) (calls []json.RawMessage, batch bool, err *Error) {
 	if err := checkDepth(body); err != nil {
 		return nil, false, err
 	}
-	var doc json.RawMessage
-	if e := json.Unmarshal(body, &doc); e != nil {
-		return nil, false, fail(codeParse, "Parse error: %v", e)
+	doc := json.RawMessage(body)
+	if !json.Valid(body) {
+		return nil, false, fail(codeParse, "Parse error: %v", json.Unmarshal(body, &doc)) // says where
 	}
 	switch kindOf(doc) {
 	case kindObject:
