@@ -60,7 +60,7 @@ TIMES ?= 1
 fuzz-field: ## signature arithmetic against btcec: TIMES (default 1) times 10^8 field, 10^7 group operations, 10^5 scalar multiplications
 	CHARTER_FUZZ_FIELD=$(TIMES) go test -count=1 -timeout 60m -v -run '^TestLongDifferential$$' ./chain/sigcheck/curve
 
-test-memory: ## a chain of two million transactions under --dbcache 100 stays below 600 MiB
+test-memory: ## a chain of two million transactions under --dbcache 100 stays below 300 MiB
 	CHARTER_LONG=1 go test -v -count=1 -timeout 30m -run '^TestMemory$$' ./node/nodetest
 
 bench: ## benchmarks of block connect, signatures, pool and templates

@@ -356,7 +356,7 @@ func TestOverBudget(t *testing.T) {
 
 // TestPace: the more comes during a flush, the earlier the next one begins.
 func TestPace(t *testing.T) {
-	const budget, room = 8 << 20, 7 << 20
+	const budget, room = 2 << 20, 7 << 18
 	m := newMemory()
 	c := NewCache(m, budget, Stats{})
 	next := 0

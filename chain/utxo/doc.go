@@ -33,7 +33,12 @@
 // txids can fill one shard, but not one place of it.
 //
 // All of it counts: changed coins (active and frozen) may take 7/8 of the
-// budget, and the rest is always there for what is read ahead.
+// budget, and the rest is always there for what is read ahead. Beside it are
+// the table of one view, at most 8 MiB, and what a flush needs to sort one
+// shard at a time.
+//
+// BenchmarkConnectBlock: a block of 4,000 payments takes some 60 allocations
+// from look-up to Apply, undo data included, none of them for one payment.
 //
 // # Rows of the committed set
 //

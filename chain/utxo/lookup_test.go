@@ -99,7 +99,7 @@ func TestLookup(t *testing.T) {
 // read ahead stay for the block that spends them.
 func TestReadShare(t *testing.T) {
 	disk := &counted{memory: newMemory()}
-	c := NewCache(disk, 8<<20, Stats{})
+	c := NewCache(disk, 4<<20, Stats{})
 	const n = 2000
 	apply(t, c, func(v *View) {
 		for i := range n {
@@ -107,7 +107,7 @@ func TestReadShare(t *testing.T) {
 		}
 	})
 	flushAll(t, c, disk.memory)
-	c = NewCache(disk, 8<<20, c.Stats())
+	c = NewCache(disk, 4<<20, c.Stats())
 	var f *Frozen
 	for next := n; f == nil || !c.OverBudget(); next += 100 {
 		if f == nil && c.OverBudget() {
@@ -133,8 +133,8 @@ func TestReadShare(t *testing.T) {
 	if got := disk.reads.Load() - reads; got != 0 {
 		t.Errorf("%d coins were read again", got)
 	}
-	if c.Size() > 8<<20 {
-		t.Errorf("%d bytes, budget 8 MiB", c.Size())
+	if c.Size() > 4<<20 {
+		t.Errorf("%d bytes, budget 4 MiB", c.Size())
 	}
 	c.Apply(v)
 	if n := c.readsGated(); c.recent.len()+c.older.len() != 0 {

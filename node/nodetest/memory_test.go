@@ -18,7 +18,7 @@ import (
 )
 
 // maxResident is the most memory that a node with --dbcache 100 may take.
-const maxResident = 600 << 20
+const maxResident = 300 << 20
 
 // TestMemory imports a chain of two million transactions with --dbcache 100
 // and looks at the most memory that the process ever had. It runs where
