@@ -47,8 +47,9 @@ func (r *ref) input() int { return int(r.p.todo[r.place.todo].first) + r.place.i
 // batch, and checks them. If stop says so it takes no more. It reports whether
 // anything was queued.
 //
-// Between slices it lets others run, since those who wait for an outcome have
-// work that only they can do, such as connecting a block.
+// Without stop, in a goroutine of its own, it lets others run between slices:
+// those who wait for an outcome have work that only they can do, such as
+// connecting a block.
 func (w *worker) turn(stop func() bool) bool {
 	taken, target := 0, 1
 	for taken < target && len(w.sigs) < batchInputs && (taken == 0 || stop == nil || !stop()) {
@@ -59,7 +60,9 @@ func (w *worker) turn(stop func() bool) bool {
 		target = max(target, share)
 		taken += s.n
 		w.collect(s)
-		runtime.Gosched()
+		if stop == nil {
+			runtime.Gosched()
+		}
 	}
 	w.settle()
 	return taken > 0
