@@ -116,6 +116,7 @@ func (im *Importer) Read(ctx context.Context, src ImportSource) error {
 		im.progress.BytesRead = a.end
 		im.progress.Height = im.c.Best().Height
 		if err != nil {
+			im.forget(a)
 			return fmt.Errorf("block %d, before byte %d: %w", im.progress.Blocks, a.end, err)
 		}
 		im.report(im.progress)

@@ -166,8 +166,8 @@ func (l *lookahead) makeRoomLocked(c *Chain) {
 }
 
 // claim returns a block of the window whose turn it is to have its coins looked
-// up, nil if there is none: its parent is in the window too, or stored. The
-// lowest comes first.
+// up, nil if there is none: its parent is connected, or its parent's turn has
+// come before, so that the coins it spends can be found. The lowest comes first.
 func (l *lookahead) claim(c *Chain) *expected {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,7 +189,7 @@ func (l *lookahead) claim(c *Chain) *expected {
 	return first
 }
 
-// heightLocked returns the height of e, -1 if its parent's body has not come.
+// heightLocked returns the height of e, -1 if it is not its turn.
 // Chain.mu held too.
 func (l *lookahead) heightLocked(c *Chain, e *expected) int32 {
 	prev := e.block.Header.PrevBlock
@@ -199,7 +199,7 @@ func (l *lookahead) heightLocked(c *Chain, e *expected) int32 {
 		}
 		return -1
 	}
-	if n := c.index[prev]; n != nil && (n.status&statusData != 0 || c.onBest(n)) {
+	if n := c.index[prev]; n != nil && c.onBest(n) {
 		return n.height + 1
 	}
 	return -1
@@ -249,14 +249,14 @@ func (l *lookahead) keep(e *expected, pending *sigcheck.Pending) bool {
 	return true
 }
 
-// begun returns the check of the scripts of b that was begun ahead with flags
+// begun returns the check of the scripts of n that was begun ahead with flags
 // and these spends, nil if there is none. It waits for a search for its coins
 // that is under way.
-func (l *lookahead) begun(b *consensus.Block, flags txscript.ScriptFlags, spends []sigcheck.Spend) *sigcheck.Pending {
+func (l *lookahead) begun(n *node, flags txscript.ScriptFlags, spends []sigcheck.Spend) *sigcheck.Pending {
 	l.mu.Lock()
-	e := l.blocks[b.Hash]
+	e := l.blocks[n.hash]
 	if e != nil && !e.claimed {
-		e.claimed = true // too late: the caller looks itself
+		e.claimed, e.height = true, n.height // too late: the caller has the coins
 		close(e.done)
 	}
 	l.mu.Unlock()

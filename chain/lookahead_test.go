@@ -2,11 +2,16 @@ package chain_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -44,19 +49,23 @@ func watched(t *testing.T, h *chaintest.Harness) (*sigcheck.Checker, func() int)
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return checker, func() int {
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			if f.GetName() == "charter_chain_ahead_blocks_total" {
-				return int(f.GetMetric()[0].GetCounter().GetValue())
-			}
-		}
-		t.Fatal("no metric of blocks that were checked ahead")
-		return 0
+	return checker, func() int { return aheadIn(t, reg) }
+}
+
+// aheadIn reads the metric of blocks that were checked ahead.
+func aheadIn(t *testing.T, reg *prometheus.Registry) int {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, f := range families {
+		if f.GetName() == "charter_chain_ahead_blocks_total" {
+			return int(f.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	t.Fatal("no metric of blocks that were checked ahead")
+	return 0
 }
 
 // TestAhead: blocks that are handed ahead in any order have their scripts
@@ -96,6 +105,106 @@ func TestAhead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPipelines: imports, and the walk over bodies that are on disk, have blocks
+// looked at ahead; whatever the order in which they come.
+func TestPipelines(t *testing.T) {
+	const n = 12
+	newChain := func(t *testing.T) (*chaintest.Harness, []*consensus.Block, func() int) {
+		h := chaintest.New(t, chaintest.Options{FS: storetest.New(), Dir: "/data"})
+		fuzzBase(h)
+		blocks, _ := spendingChain(h, n)
+		_, ahead := watched(t, h)
+		return h, blocks, ahead
+	}
+	check := func(t *testing.T, h *chaintest.Harness, blocks []*consensus.Block, ahead func() int) {
+		t.Helper()
+		if got := h.Chain.Best().Hash; got != blocks[n-1].Hash {
+			t.Fatalf("at height %d", h.Chain.Best().Height)
+		}
+		if got := ahead(); got != n {
+			t.Errorf("%d of %d blocks were checked ahead", got, n)
+		}
+		if got := h.Chain.AheadBlocks(); got != 0 {
+			t.Errorf("%d blocks are still looked at", got)
+		}
+	}
+	t.Run("import", func(t *testing.T) {
+		h, blocks, ahead := newChain(t)
+		if _, err := h.Chain.Import(t.Context(), bytes.NewReader(framed(t, h.Maker, blocks...)), nil); err != nil {
+			t.Fatal(err)
+		}
+		check(t, h, blocks, ahead)
+	})
+	t.Run("import of a stream that is damaged", func(t *testing.T) {
+		h, blocks, ahead := newChain(t)
+		data := framed(t, h.Maker, blocks...)
+		at := len(data)
+		data = append(append(data, framed(t, h.Maker, h.Make(blocks[n-1].Hash))[:100]...), "rubbish"...)
+		got, err := h.Chain.Import(t.Context(), onlyReader{bytes.NewReader(data)}, nil)
+		if want := fmt.Sprintf("block %d, before byte %d: frame at byte %d ", n+1, len(data), at); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+		if got.Blocks != n+1 || got.Accepted != n || got.BytesRead != int64(len(data)) {
+			t.Errorf("%+v", got)
+		}
+		check(t, h, blocks, ahead)
+	})
+	t.Run("import that is cancelled", func(t *testing.T) {
+		h, blocks, _ := newChain(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		got, err := h.Chain.Import(ctx, bytes.NewReader(framed(t, h.Maker, blocks...)), func(p chain.ImportProgress) {
+			if p.Blocks == 5 {
+				cancel()
+			}
+		})
+		if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "block 6, before byte ") || got.Accepted != 5 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got := h.Chain.AheadBlocks(); got != 0 {
+			t.Errorf("%d blocks are still looked at", got)
+		}
+	})
+	t.Run("bodies from the last to the first", func(t *testing.T) {
+		h, blocks, ahead := newChain(t)
+		var headers []wire.BlockHeader
+		for _, b := range blocks {
+			headers = append(headers, b.Header)
+		}
+		if _, err := h.Chain.AcceptHeaders(t.Context(), headers); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range slices.Backward(blocks) {
+			if _, err := h.Chain.AcceptBlock(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := ahead(); got < n-1 { // the one that came last need not be
+			t.Errorf("%d of %d blocks were checked ahead", got, n)
+		}
+	})
+	t.Run("CatchUp", func(t *testing.T) {
+		h, blocks, _ := newChain(t)
+		for _, b := range blocks {
+			if _, err := h.Chain.AcceptBlock(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Close()
+		reg := prometheus.NewRegistry()
+		if err := h.TryOpenWith(func(sc *store.Config, cc *chain.Config) {
+			dropAll(sc, cc)
+			cc.CatchUpLater, cc.Metrics = true, chain.NewMetrics(reg)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		h.ExpectTip("genesis")
+		if err := h.Chain.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		check(t, h, blocks, func() int { return aheadIn(t, reg) - 4 }) // b1 to b4
+	})
 }
 
 // TestAheadWindow: the window is bounded; what is refused, or comes to nothing,

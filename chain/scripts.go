@@ -26,7 +26,7 @@ type scriptCheck struct {
 func (c *Chain) beginScripts(b *consensus.Block, n *node, spent [][]consensus.Coin) *scriptCheck {
 	spends := spendsOf(b, spent)
 	s := &scriptCheck{c: c, n: n, spends: spends, flags: consensus.ScriptFlags(n.height, b.Hash, c.p)}
-	if s.pending = c.lookahead.begun(b, s.flags, spends); s.pending != nil {
+	if s.pending = c.lookahead.begun(n, s.flags, spends); s.pending != nil {
 		s.ahead = true
 	} else {
 		s.pending = c.cfg.Checker.Begin(spends, s.flags, c.hintsFor(b.Hash, nil))

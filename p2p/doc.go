@@ -14,6 +14,7 @@
 //   - the syncer: asks for headers (headers.go), chooses the branch to fetch
 //     and asks for its blocks (sync.go, with the rules in p2p/blocksync), and
 //     brings them to the chain in height order, from one goroutine (blocks.go);
+//     another shows it those that wait for their turn (ahead.go);
 //   - the transaction relay (tx.go, with the rules in p2p/relay), which feeds
 //     the pool from one goroutine;
 //   - what differs where headers carry seals and are undecided at first
