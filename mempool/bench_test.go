@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -98,45 +99,61 @@ func BenchmarkTemplate(b *testing.B) {
 	}
 }
 
-// schnorrTime returns the time of one btcec Schnorr check, the unit U in which
-// this package's documentation gives its figures: the median of a few.
-func schnorrTime(b *testing.B) time.Duration {
+// schnorrChecks times many btcec Schnorr checks, of which one is the unit U in
+// which this package's documentation gives its figures.
+func schnorrChecks(b *testing.B) (u clock) {
+	const checks = 51
 	key, _ := btcec.PrivKeyFromBytes([]byte{31: 9})
 	msg := make([]byte, 32)
 	sig, err := schnorr.Sign(key, msg)
 	if err != nil {
 		b.Fatal(err)
 	}
-	times := make([]time.Duration, 101)
-	for i := range times {
-		begin := time.Now()
-		if !sig.Verify(msg, key.PubKey()) {
-			b.Fatal("a good signature fails")
+	u = timed(func() {
+		for range checks {
+			if !sig.Verify(msg, key.PubKey()) {
+				b.Fatal("a good signature fails")
+			}
 		}
-		times[i] = time.Since(begin)
-	}
-	slices.Sort(times)
-	return times[len(times)/2]
+	})
+	return clock{u.passed / checks, u.computed / checks}
 }
 
-// inUnits measures an operation in milliseconds and U, with U measured before
-// each time, and something else done before that.
+// clock says how much time something took, and for how much of it this thread
+// computed.
+type clock struct{ passed, computed time.Duration }
+
+func timed(f func()) clock {
+	begin, computed := time.Now(), computing()
+	f()
+	return clock{time.Since(begin), computing() - computed}
+}
+
+// inUnits measures an operation, with U measured before each time, and
+// something else done before that.
 func inUnits(b *testing.B, before, op func()) {
-	var took, units []float64
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var took, units, computed []float64
 	for range b.N {
 		b.StopTimer()
 		before()
-		u := schnorrTime(b)
+		u := schnorrChecks(b)
 		b.StartTimer()
-		begin := time.Now()
-		op()
-		d := time.Since(begin)
-		took, units = append(took, d.Seconds()*1e3), append(units, float64(d)/float64(u))
+		d := timed(op)
+		took, units = append(took, d.passed.Seconds()*1e3), append(units, float64(d.passed)/float64(u.passed))
+		if u.computed > 0 {
+			computed = append(computed, float64(d.computed)/float64(u.computed))
+		}
 	}
-	slices.Sort(took)
-	slices.Sort(units)
-	b.ReportMetric(took[len(took)/2], "ms/median")
-	b.ReportMetric(units[len(units)/2], "U/median")
+	report := func(list []float64, unit string) {
+		if slices.Sort(list); len(list) > 0 {
+			b.ReportMetric(list[len(list)/2], unit)
+		}
+	}
+	report(took, "ms/median")
+	report(units, "U/median")
+	report(computed, "U-computing/median")
 }
 
 // fullPool fills a pool of 300 MB with payments of one input and two outputs,
