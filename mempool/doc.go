@@ -23,8 +23,9 @@
 // time) is used only when the chain's best block is that block before and
 // after the reading, and no reorganisation is under way; else it waits for
 // the event. So nothing in the pool was judged by a state the pool has not
-// heard of. Scripts are checked without the lock, and the rest again
-// afterwards if anything changed meanwhile.
+// heard of. Scripts are checked without the lock. Afterwards everything is
+// judged again if the pool heard of another event meanwhile, else only what
+// else came and went: second spends, parents, the fee floor, relatives.
 //
 // When blocks are disconnected, their transactions and everything in the
 // pool that descends from them are set aside, and brought back in block
@@ -65,6 +66,54 @@
 // nobody but the chain's readers while it holds its own lock; subscribers
 // are called under the event lock only. They may read the pool, must not
 // change pool or chain, and must be quick.
+//
+// Whoever only judges or chooses holds the pool's lock for reading: any number
+// of newcomers are judged side by side, and enter one by one. Looking up a
+// transaction or a spent output takes a lock of the lookup tables alone, which
+// is held for moments: it does not wait while a block or a template is worked
+// on. Generation waits for nothing.
+//
+// # Order
+//
+// The pool keeps its entries in two rankings, which are heaps: by what an entry
+// pays together with its ancestors, for templates, and by what it is worth
+// keeping for, for eviction. An entry that leaves or changes only voids its
+// place, and void places are removed when they are many. A template walks down
+// the first ranking, and keeps beside it what its own choice changed: what is
+// related to the transactions picked so far. So it looks at what it picks and
+// little more, however full the pool is, and picks exactly what sorting all
+// would (a test compares both). Of equals the one that came first goes first:
+// the choice depends on the pool's content and order of arrival alone.
+//
+// # Speed
+//
+// In U, the time of one btcec Schnorr check on one core (160 µs here: a cloud
+// machine with 2 cores of an AMD EPYC, which did other work too, so that
+// figures in U count only where both were measured in turns).
+//
+//	what                                           U       with
+//	a new template of a full pool (300 MB,
+//	228,000 transactions; 6,480 in the block)      68      BenchmarkTemplateFull/new
+//	the first one after a full block               85      BenchmarkTemplateFull/block
+//	following a full block of known transactions,
+//	in a full pool                                 65      BenchmarkTemplateFull/connect
+//	judging and taking in one payment, beside its
+//	signature                                      0.05    BenchmarkJudge
+//	accepting one p2tr payment, computing of all
+//	cores, signature and all                       0.28    charterd bench accept
+//	the same by sendrawtransaction on 8
+//	connections, with the client's part            0.91    charterd bench rpc
+//
+// The benchmarks run by
+//
+//	go test ./mempool -run - -bench 'TemplateFull|Connect|Judge|Accept' -benchtime 30x
+//
+// Judging takes hardly anything beside the signature, so the rate of
+// newcomers is that of sigcheck, which checks signatures of several together
+// when all cores are busy. The template's time goes to the two merkle trees
+// (a third), the walk (a third), and to memory that was not looked at lately.
+// Following a block is bound by memory as well: three lookup tables hold each
+// transaction.
 //
 // # Bounds
 //
