@@ -28,11 +28,10 @@ type Cache struct {
 	pending *View // that is being applied; nil: none
 	active  *generation
 	frozen  *Frozen     // nil unless a freeze is under way
-	flushed *generation // was frozen before; nil: none. Flags of its entries mean nothing
-	recent  *generation // what was read from the backend lately; nil: nothing
+	recent  *generation // clean coins: what was committed or read lately
 	older   *generation // and before that; nil: nothing
 	epoch   uint64      // number of releases: what was read from the backend before one may be old
-	dropped int         // shards of flushed that made way
+	dropped int         // shards of older that made way
 	stats   Stats
 
 	freezeAt float64 // part of the room for changed coins; see OverBudget
@@ -49,7 +48,7 @@ type Cache struct {
 // NewCache returns a cache over the committed set, whose stats the caller
 // kept with the commit. budget is in bytes; see OverBudget.
 func NewCache(b Backend, budget int64, stats Stats) *Cache {
-	return &Cache{backend: b, seed: maphash.MakeSeed(), budget: budget, active: new(generation), stats: stats, freezeAt: firstFreeze}
+	return &Cache{backend: b, seed: maphash.MakeSeed(), budget: budget, active: new(generation), recent: new(generation), stats: stats, freezeAt: firstFreeze}
 }
 
 // Coin returns the coin at op; false if there is none. Errors come from the
@@ -103,7 +102,7 @@ func (c *Cache) findGated(op *wire.OutPoint, k *outpoint, h uint64, scripts *byt
 
 // valueLocked looks through the generations, below gate and the shard's lock.
 func (c *Cache) valueLocked(k *outpoint, h uint64) (value []byte, known bool) {
-	for _, g := range [...]*generation{c.active, c.frozen.entries(), c.flushed, c.recent, c.older} {
+	for _, g := range [...]*generation{c.active, c.frozen.entries(), c.recent, c.older} {
 		if value, known = g.get(k, h); known {
 			return value, true
 		}
@@ -134,8 +133,8 @@ func (c *Cache) Apply(v *View) {
 	}
 	c.gate.Lock()
 	c.pending = nil
-	c.makeRoomGated()
 	c.gate.Unlock()
+	c.makeRoom()
 	c.views.put(v)
 }
 
@@ -179,7 +178,7 @@ func (c *Cache) Stats() Stats {
 func (c *Cache) Entries() int {
 	c.gate.RLock()
 	defer c.gate.RUnlock()
-	return c.active.len() + c.frozen.entries().len() + c.flushed.len() + c.recent.len() + c.older.len()
+	return c.active.len() + c.frozen.entries().len() + c.recent.len() + c.older.len()
 }
 
 // Reset forgets everything in memory: the committed set was replaced by one
@@ -191,7 +190,7 @@ func (c *Cache) Reset(stats Stats) {
 		panic("utxo: reset during a freeze")
 	}
 	c.active, c.stats = new(generation), stats
-	c.flushed, c.recent, c.older = nil, nil, nil
+	c.recent, c.older = new(generation), nil
 	c.pool.trim(0)
 	c.epoch++
 }

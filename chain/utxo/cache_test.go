@@ -73,7 +73,7 @@ func TestLateRead(t *testing.T) {
 		apply(t, c, func(v *View) { mustSpend(t, v, op) })
 		flushAll(t, c, m)
 		c.gate.Lock()
-		c.flushed = nil // as if there had been no room
+		c.recent = new(generation) // as if there had been no room
 		c.gate.Unlock()
 	}
 	if _, ok, err := c.Coin(op); !ok || err != nil {

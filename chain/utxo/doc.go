@@ -9,9 +9,8 @@
 //	View     changes of one block (or a few), one goroutine, applied as a whole
 //	active   generation of the cache that changes
 //	frozen   generation that is being committed; read only; there during a flush
-//	flushed  generation that was committed last, while there is room
-//	recent   coins that were read from the backend, while there is room
-//	older    and those before them
+//	recent   coins as they are committed, by a flush or read, while there is room
+//	older    and those before them, which make way first
 //	Backend  the committed set
 //
 // A lookup takes the first layer that knows the outpoint; a spent entry says
@@ -19,7 +18,8 @@
 // it has an unspent coin there: when it is spent it just goes, so that coins
 // created and spent between two flushes never reach the disk. A coin that the
 // frozen generation or the backend holds is never fresh in the active one.
-// recent and older hold no outpoint that active or frozen knows.
+// recent and older hold no outpoint that active knows: of one that frozen
+// knows they get what it says once that is committed, unless active says more.
 //
 // # Memory
 //

@@ -96,21 +96,48 @@ func (t *table) sorted(rows []row) []row {
 	return rows
 }
 
-// Release ends a freeze after everything in f was committed. Its entries
-// stay as clean ones while there is room.
+// Release ends a freeze after everything in f was committed. Its coins stay
+// as clean ones while there is room. They move there shard after shard, beside
+// readers and Apply.
 func (c *Cache) Release(f *Frozen) {
 	c.gate.Lock()
-	defer c.gate.Unlock()
 	if f == nil || c.frozen != f {
+		c.gate.Unlock()
 		panic("utxo: release of something that is not frozen")
 	}
+	// From here on nobody keeps what was read before the commit: the entries
+	// that told them so are about to go.
+	c.epoch++
 	c.paceGated(f)
-	if old := c.flushed; old != nil {
-		for i := c.dropped; i < shards; i++ {
-			old.drop(i, &c.pool)
+	c.gate.Unlock()
+	for i := range shards {
+		c.gate.RLock()
+		c.locks[i].Lock()
+		c.settleLocked(f.generation, i)
+		c.locks[i].Unlock()
+		c.gate.RUnlock()
+		c.makeRoom()
+	}
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	c.frozen = nil
+}
+
+// settleLocked makes the coins of one shard of g clean ones, and empties it.
+// What the active generation has changed since is not theirs to tell.
+func (c *Cache) settleLocked(g *generation, shard int) {
+	t := &g.tables[shard]
+	for _, s := range t.slots {
+		if s == 0 {
+			continue
+		}
+		k, value := t.arena.key(s.address()), t.arena.value(s.address())
+		if len(value) == 0 {
+			continue
+		}
+		if _, changed := c.active.get(k, s.hash()); !changed {
+			c.recent.keep(k, s.hash(), value, &c.pool)
 		}
 	}
-	c.flushed, c.frozen, c.dropped = f.generation, nil, 0
-	c.epoch++
-	c.makeRoomGated()
+	g.drop(shard, &c.pool)
 }

@@ -55,6 +55,11 @@ func (g *generation) update(k *outpoint, h uint64, fn func(t *table, i int)) {
 	}
 }
 
+// keep adds a clean coin at k, at which there is no entry.
+func (g *generation) keep(k *outpoint, h uint64, value []byte, pool *chunkPool) {
+	g.update(k, h, func(t *table, i int) { t.set(i, k, h, value, 0, pool) })
+}
+
 // forget removes the entry at k, if there is one; nil has none.
 func (g *generation) forget(k *outpoint, h uint64) {
 	if g == nil || g.tables[k.shard()].used == 0 {

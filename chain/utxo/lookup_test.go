@@ -190,3 +190,43 @@ func TestApplyAtOnce(t *testing.T) {
 	done.Store(true)
 	wg.Wait()
 }
+
+// TestCleanStays: while there is room, coins of every flush stay in memory,
+// and those that went while their flush was written do not come back.
+func TestCleanStays(t *testing.T) {
+	disk := &counted{memory: newMemory()}
+	c := NewCache(disk, 64<<20, Stats{})
+	const n, flushes = 500, 4
+	var gone []wire.OutPoint
+	for f := range flushes {
+		apply(t, c, func(v *View) {
+			for i := range n {
+				mustAdd(t, v, f*n+i)
+			}
+		})
+		frozen := c.Freeze()
+		op, _ := coinOf(f * n)
+		apply(t, c, func(v *View) { mustSpend(t, v, op) }) // of the frozen ones
+		gone = append(gone, op)
+		if err := disk.commit(frozen); err != nil {
+			t.Fatal(err)
+		}
+		c.Release(frozen)
+	}
+	flushAll(t, c, disk.memory)
+	disk.reads.Store(0)
+	for i := range n * flushes {
+		op, want := coinOf(i)
+		got, ok, err := c.Coin(op)
+		if err != nil || ok != (i%n != 0) || ok && got.Amount != want.Amount {
+			t.Fatalf("coin %d: %v, %v, %v", i, got, ok, err)
+		}
+	}
+	if reads := disk.reads.Load(); reads != int64(len(gone)) { // nothing in memory tells that they went
+		t.Errorf("%d reads, want %d", reads, len(gone))
+	}
+	c.SetBudget(3 << 20)
+	if c.Size() > 3<<20 {
+		t.Errorf("%d bytes", c.Size())
+	}
+}

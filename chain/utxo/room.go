@@ -45,37 +45,33 @@ func (c *Cache) changedGated() int64 { return c.active.size() + c.frozen.entries
 
 func (c *Cache) readsGated() int64 { return c.recent.size() + c.older.size() }
 
-func (c *Cache) usedGated() int64 {
-	return c.changedGated() + c.flushed.size() + c.readsGated()
-}
+func (c *Cache) usedGated() int64 { return c.changedGated() + c.readsGated() }
 
-// makeRoomGated drops clean coins while there are more bytes than the budget.
-// gate is held for writing.
+// makeRoomGated drops clean coins, the older ones first, while there are more
+// bytes than the budget. gate is held for writing.
 func (c *Cache) makeRoomGated() {
-	for c.usedGated() > c.budget {
-		switch {
-		case c.older != nil && c.readsGated() > readPart(c.budget):
-			c.dropOlderGated()
-		case c.flushed != nil:
-			c.flushed.drop(c.dropped, &c.pool)
-			if c.dropped++; c.dropped == shards {
-				c.flushed = nil
-			}
-		case c.recent.len() > 0 && c.readsGated() > readPart(c.budget):
-			c.older, c.recent = c.recent, nil
-		default:
-			c.pool.trim(0)
-			return
+	for c.usedGated() > c.budget && c.readsGated() > readPart(c.budget) {
+		if c.older == nil {
+			c.older, c.recent, c.dropped = c.recent, new(generation), 0
+		}
+		c.older.drop(c.dropped, &c.pool)
+		if c.dropped++; c.dropped == shards {
+			c.older = nil
 		}
 	}
 	c.pool.trim(c.budget - c.usedGated())
 }
 
-func (c *Cache) dropOlderGated() {
-	for i := range shards {
-		c.older.drop(i, &c.pool)
+// makeRoom is makeRoomGated where it is needed.
+func (c *Cache) makeRoom() {
+	c.gate.RLock()
+	over := c.usedGated()+c.pool.bytes.Load() > c.budget
+	c.gate.RUnlock()
+	if over {
+		c.gate.Lock()
+		c.makeRoomGated()
+		c.gate.Unlock()
 	}
-	c.older = nil
 }
 
 // fetched is a coin that was read from the backend.
@@ -85,20 +81,20 @@ type fetched struct {
 	value []byte
 }
 
-// remember keeps coins that were read from the backend in an epoch, while
-// there is room. The older half of what was read makes way for what is new.
+// remember keeps coins that were read from the backend in an epoch, if there
+// is room for any. Older ones make way.
 func (c *Cache) remember(coins []fetched, epoch uint64) {
-	if len(coins) == 0 || !c.readable(epoch) {
+	if len(coins) == 0 {
 		return
 	}
 	c.gate.RLock()
-	defer c.gate.RUnlock()
-	if c.epoch != epoch || c.recent == nil {
-		return
+	if c.epoch == epoch && (readPart(c.budget) > 0 || c.usedGated() < c.budget) {
+		for i := range coins {
+			c.rememberGated(&coins[i])
+		}
 	}
-	for i := range coins {
-		c.rememberGated(&coins[i])
-	}
+	c.gate.RUnlock()
+	c.makeRoom()
 }
 
 // rememberGated keeps a coin unless there is an entry, which is newer.
@@ -106,46 +102,9 @@ func (c *Cache) rememberGated(f *fetched) {
 	lock := &c.locks[f.key.shard()]
 	lock.Lock()
 	defer lock.Unlock()
-	if _, known := c.valueLocked(&f.key, f.hash); known {
-		return
+	if _, known := c.valueLocked(&f.key, f.hash); !known {
+		c.recent.keep(&f.key, f.hash, f.value, &c.pool)
 	}
-	c.recent.update(&f.key, f.hash, func(t *table, i int) {
-		t.set(i, &f.key, f.hash, f.value, 0, &c.pool)
-	})
-}
-
-// readable makes room for coins that were read from the backend in epoch;
-// false where they must not be kept or there is none.
-func (c *Cache) readable(epoch uint64) bool {
-	c.gate.RLock()
-	most := c.readRoomGated()
-	ready := c.epoch == epoch && c.recent != nil && c.recent.size()*2 < most
-	c.gate.RUnlock()
-	if ready {
-		return true
-	}
-	c.gate.Lock()
-	defer c.gate.Unlock()
-	most = c.readRoomGated()
-	if c.epoch != epoch || most <= 0 {
-		return false
-	}
-	if c.recent != nil && c.recent.size()*2 >= most {
-		if c.older != nil {
-			c.dropOlderGated()
-		}
-		c.older, c.recent = c.recent, nil
-	}
-	if c.recent == nil {
-		c.recent = new(generation)
-	}
-	c.makeRoomGated()
-	return c.recent != nil
-}
-
-// readRoomGated is how many bytes coins may take that were read.
-func (c *Cache) readRoomGated() int64 {
-	return max(c.budget-c.changedGated()-c.flushed.size(), readPart(c.budget))
 }
 
 // Size is the memory that the cache uses, in bytes.

@@ -82,7 +82,7 @@ func TestChunksStay(t *testing.T) {
 	if most > 4<<20+300<<10 {
 		t.Errorf("%d bytes, budget 4 MiB", most)
 	}
-	// One flushed generation and the active one are there, and no more.
+	// Clean coins and the active generation are there, and no more.
 	if n := c.usedGated() + c.pool.bytes.Load(); n > 4<<20 {
 		t.Errorf("%d bytes after all", n)
 	}
