@@ -85,8 +85,9 @@ bench-stages: ## where the time of one transaction goes, and signatures alone
 bench-flush: ## a million coins on their way to disk
 	@$(CHARTERD_BENCH) flush $(BENCH)
 
-bench-start: ## a chain of 2,000,000 transactions: import, start after a kill and after a clean stop
+bench-start: ## a chain of 2,000,000 transactions: import, start after a kill and after a clean stop; --dbcache 100 and 450
 	@$(CHARTERD_BENCH) startup --rounds 1 $(BENCH)
+	@bin/charterd bench startup --rounds 1 --dbcache 450 $(BENCH)
 
 bench-chain: ## blocks by Go's benchmarks: disconnection, backup, bytes on disk of an index row
 	go test -run '^$$' -bench '^BenchmarkFull' -benchtime 3x -timeout 30m ./chain
