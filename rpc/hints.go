@@ -16,10 +16,11 @@ func (m *hintMethods) methods() []*method {
 	return []*method{{
 		name: "getblockhints", area: "Blockchain", run: m.getBlockHints,
 		params: []param{{name: "blockhash", want: "string, 64 hex digits", help: "The block hash."}},
-		summary: "Returns the hints of a block that is or was on the best branch: one bit for each input after the coinbase's, lowest bit of the first byte first, " +
+		summary: "Returns the hints of a block: one bit for each input after the coinbase's, lowest bit of the first byte first, " +
 			"1 where the input has one ECDSA signature and R's y coordinate is odd. " +
 			"Whoever uses them proves them: wrong ones cost time. Where the node does not have them it checks the block's signatures once more.",
-		result: "An object: inputs, their number; hints, the bits as hex.",
+		result: "An object: inputs, their number; hints, the bits as hex. " +
+			"null where it cannot be told what the block spends: it was never connected, or that was pruned before the block.",
 	}}
 }
 
@@ -40,7 +41,7 @@ func (m *hintMethods) getBlockHints(_ context.Context, c *call) (any, error) {
 	f, err := m.chain.MakeHints(c.serving, hash)
 	switch {
 	case errors.Is(err, chain.ErrNoData) && info.HaveData:
-		return nil, fail(codeMisc, "The block was never connected, or its undo data is gone; nothing tells which coins it spends")
+		return nil, nil // nothing tells which coins it spends
 	case errors.Is(err, chain.ErrNoData):
 		return nil, noBody(&info, err)
 	case err != nil:

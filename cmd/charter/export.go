@@ -46,7 +46,8 @@ whole, or not at all.
 --hints writes before a block one bit for each of its ECDSA signatures,
 with which charterd checks them faster, in batches. Wrong ones do no harm but
 take time. Bitcoin's programs pass over them. Where the node does not have the
-hints of a block it checks the block's signatures once more.`,
+hints of a block it checks the block's signatures once more; a block whose undo
+data is pruned is written without.`,
 		Example: `  charter --chain acme export acme-blocks.dat
   charter --chain acme export --hints acme-blocks.dat
   charter --chain acme export --from 100000 --to 199999 part2.dat
@@ -74,7 +75,11 @@ type exported struct {
 	To     int32  `json:"to"`
 	Blocks int32  `json:"blocks"`
 	Bytes  int64  `json:"bytes"`
-	Hinted *int32 `json:"hinted,omitempty"` // blocks with hints, where these were asked for
+
+	// Where hints were asked for: blocks that have some, and blocks whose hints
+	// the node could not tell. The others have no ECDSA signatures.
+	Hinted   *int32 `json:"hinted,omitempty"`
+	Unhinted *int32 `json:"unhinted,omitempty"`
 }
 
 func exportBlocks(ctx context.Context, e *env, f *exportFlags, file string) error {
@@ -94,7 +99,10 @@ func exportBlocks(ctx context.Context, e *env, f *exportFlags, file string) erro
 	}
 	with := ""
 	if done.Hinted != nil {
-		with = fmt.Sprintf("; %d have hints, the others no ECDSA signatures", *done.Hinted)
+		with = fmt.Sprintf("; %d have hints", *done.Hinted)
+		if *done.Unhinted > 0 {
+			with += fmt.Sprintf(", of %d the node could not tell them", *done.Unhinted)
+		}
 	}
 	_, err = fmt.Fprintf(e.stdout, "Wrote %d blocks, heights %d to %d, to %s (%d bytes%s).\n", done.Blocks, done.From, done.To, done.File, done.Bytes, with)
 	return err
@@ -156,7 +164,7 @@ func (x *exporter) writeFile(ctx context.Context, file string) (done exported, e
 	out := bufio.NewWriterSize(tmp, 1<<20)
 	done = exported{File: file, From: x.from, To: x.to}
 	if x.hints {
-		done.Hinted = new(int32)
+		done.Hinted, done.Unhinted = new(int32), new(int32)
 	}
 	if err = x.copyBlocks(ctx, out, &done); err == nil {
 		err = out.Flush()
@@ -187,6 +195,7 @@ func publish(tmp, file string) error {
 type fetched struct {
 	raw  []byte
 	hint []byte // frame to write before it, if any
+	mute bool   // the node could not tell hints that were asked for
 	err  error
 }
 
@@ -232,8 +241,11 @@ func (x *exporter) copyBlocks(ctx context.Context, out *bufio.Writer, done *expo
 		}
 		done.Blocks++
 		done.Bytes += n
-		if got.hint != nil {
+		switch {
+		case got.hint != nil:
 			*done.Hinted++
+		case got.mute:
+			*done.Unhinted++
 		}
 		if now := x.e.now(); now.Sub(said) >= exportEvery {
 			said = now
@@ -264,31 +276,34 @@ func (x *exporter) fetch(ctx context.Context, height int32) (got fetched) {
 		got.raw, err = x.block(ctx, hash)
 	}
 	if err == nil && x.hints {
-		got.hint, err = x.hintFrame(ctx, hash)
+		got.hint, got.mute, err = x.hintFrame(ctx, hash)
 	}
 	got.err = err
 	return got
 }
 
 // hintFrame returns the frame with the hints of a block, nil if they would say
-// nothing.
-func (x *exporter) hintFrame(ctx context.Context, hash chainhash.Hash) ([]byte, error) {
-	var answer struct {
+// nothing. mute: the node cannot tell them.
+func (x *exporter) hintFrame(ctx context.Context, hash chainhash.Hash) (frame []byte, mute bool, err error) {
+	var answer *struct {
 		Inputs int    `json:"inputs"`
 		Hints  string `json:"hints"`
 	}
 	if err := x.node.Call(ctx, "getblockhints", []any{hash.String()}, &answer); err != nil {
-		return nil, asFailure(err)
+		return nil, false, asFailure(err)
+	}
+	if answer == nil {
+		return nil, true, nil
 	}
 	bits, err := hex.DecodeString(answer.Hints)
 	f := hints.Frame{Block: hash, Inputs: answer.Inputs, Hints: bits}
 	if err != nil || answer.Inputs < 0 || !hints.Fit(f.Hints, f.Inputs) {
-		return nil, errors.New("the node's answer is no hints")
+		return nil, false, errors.New("the node's answer is no hints")
 	}
 	if !hints.Say(f.Hints) {
-		return nil, nil
+		return nil, false, nil
 	}
-	return f.Append(nil, hints.Magic(x.magic)), nil
+	return f.Append(nil, hints.Magic(x.magic)), false, nil
 }
 
 // block returns a block, checked against its hash.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/charterchain/charter/chain/hints"
 	"github.com/charterchain/charter/chain/sigcheck"
+	"github.com/charterchain/charter/wallet/wallettest"
 )
 
 func TestExport(t *testing.T) {
@@ -68,13 +69,16 @@ func TestExportHints(t *testing.T) {
 	}
 	tx.AddTxOut(wire.NewTxOut(1, []byte{txscript.OP_TRUE}))
 	hinted := x.node.Mine(nil, tx).BlockHash()
+	silent := tx.Copy()
+	silent.LockTime = wallettest.NoHints
+	x.node.Mine(nil, silent)
 	x.node.MineEmpty(1)
 	plain, file := filepath.Join(x.home, "plain.dat"), filepath.Join(x.home, "hinted.dat")
 	x.must("--dev", "export", plain)
-	if out := x.must("--dev", "export", "--hints", file); !strings.Contains(out, "1 have hints, the others no ECDSA signatures") {
+	if out := x.must("--dev", "export", "--hints", file); !strings.Contains(out, "; 1 have hints, of 1 the node could not tell them)") {
 		t.Errorf("printed %q", out)
 	}
-	if out := x.must("--dev", "--json", "export", "--hints", "--from", "4", filepath.Join(x.home, "part.dat")); !strings.Contains(out, `"hinted": 0`) {
+	if out := x.must("--dev", "--json", "export", "--hints", "--from", "5", filepath.Join(x.home, "part.dat")); !strings.Contains(out, `"hinted": 0`) || !strings.Contains(out, `"unhinted": 0`) {
 		t.Errorf("printed %q", out)
 	}
 	without, err := os.ReadFile(plain)

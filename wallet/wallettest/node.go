@@ -319,10 +319,17 @@ func (n *Node) blockArg(args []json.RawMessage) (*wire.MsgBlock, error) {
 	return n.blocks[*hash], nil
 }
 
+// NoHints is the lock time of a transaction that makes the hints of its block
+// one of those that the node cannot tell.
+const NoHints = 499_999_999
+
 // hintsOf makes hints with all bits set.
-func hintsOf(b *wire.MsgBlock) map[string]any {
+func hintsOf(b *wire.MsgBlock) any {
 	inputs := 0
 	for _, tx := range b.Transactions[1:] {
+		if tx.LockTime == NoHints {
+			return nil
+		}
 		inputs += len(tx.TxIn)
 	}
 	bits := make([]byte, (inputs+7)/8)
