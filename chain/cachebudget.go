@@ -58,6 +58,7 @@ func (c *Chain) divideCache() {
 func (c *Chain) SetCacheBytes(ctx context.Context, n int64) error {
 	c.change.Lock()
 	c.cfg.CacheBytes = n
+	c.lookahead.share(n)
 	c.divideCache()
 	over := c.cache.OverBudget()
 	c.change.Unlock()

@@ -27,7 +27,7 @@ func (c *Chain) CacheBudgets() (tip, check, database int64) {
 }
 
 // SetAheadLimit changes the bytes of blocks that are looked at ahead.
-func (c *Chain) SetAheadLimit(n int64) { c.lookahead.limit = n }
+func (c *Chain) SetAheadLimit(n int64) { c.lookahead.setLimit(n) }
 
 // AheadBlocks returns how many blocks are looked at ahead.
 func (c *Chain) AheadBlocks() int {

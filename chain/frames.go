@@ -95,6 +95,15 @@ func (f *frameReader) next() (frame, error) {
 
 // body returns the whole block of fr.
 func (f *frameReader) body(fr frame) ([]byte, error) {
+	if f.seek != nil { // the file is known to be that long
+		raw := make([]byte, fr.size)
+		n, err := io.ReadFull(f.r, raw[copy(raw, fr.header[:]):])
+		f.offset += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, f.cutOff(fr, f.offset)
+		}
+		return raw, err
+	}
 	// The buffer grows with what arrives, not with what is announced.
 	raw := bytes.NewBuffer(append([]byte(nil), fr.header[:]...))
 	n, err := io.CopyN(raw, f.r, fr.size-headerSize)
@@ -102,7 +111,7 @@ func (f *frameReader) body(fr frame) ([]byte, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, f.cutOff(fr, f.offset)
 	}
-	return raw.Bytes(), err
+	return bytes.Clone(raw.Bytes()), err // it is kept, without what grew beside it
 }
 
 // skip passes over the block of fr.

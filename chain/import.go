@@ -93,7 +93,7 @@ func (im *Importer) Progress() ImportProgress { return im.progress }
 func (im *Importer) Read(ctx context.Context, src ImportSource) error {
 	im.progress.BytesRead = 0
 	in := newFrameReader(src.R, im.c.p.Network.Magic, im.c.p.Limits.BlockSerialized, im.c.log)
-	line := newOrdered(context.WithoutCancel(ctx), im.c.lookahead.limit, func(o *ordered[*arrival]) {
+	line := newOrdered(context.WithoutCancel(ctx), im.c.lookahead.most(), func(o *ordered[*arrival]) {
 		im.produce(o, in, src.At != nil)
 	})
 	defer line.end(im.forget)

@@ -46,10 +46,10 @@ const (
 // lookahead holds the blocks that are looked at ahead. Its lock may be held
 // while Chain.mu is taken, not the other way round.
 type lookahead struct {
-	limit int64 // bytes
-	seed  maphash.Seed
+	seed maphash.Seed
 
 	mu       sync.Mutex
+	limit    int64 // bytes
 	blocks   map[chainhash.Hash]*expected
 	bytes    int64
 	connects int64 // blocks that were connected
@@ -75,11 +75,27 @@ type expected struct {
 }
 
 func newLookahead(cacheBytes int64) *lookahead {
-	return &lookahead{
-		limit:  min(max(cacheBytes/aheadShare, aheadLeast), aheadMost),
-		seed:   maphash.MakeSeed(),
-		blocks: make(map[chainhash.Hash]*expected),
-	}
+	l := &lookahead{seed: maphash.MakeSeed(), blocks: make(map[chainhash.Hash]*expected)}
+	l.share(cacheBytes)
+	return l
+}
+
+// share sets the limit to its part of Config.CacheBytes.
+func (l *lookahead) share(cacheBytes int64) {
+	l.setLimit(min(max(cacheBytes/aheadShare, aheadLeast), aheadMost))
+}
+
+func (l *lookahead) setLimit(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = bytes
+}
+
+// most is the limit of the window in bytes.
+func (l *lookahead) most() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limit
 }
 
 // Ahead says that b is expected to be connected soon, and has its coins looked

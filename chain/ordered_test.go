@@ -107,3 +107,14 @@ func TestOrderedEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestAheadLimit: the window takes a part of the memory for coins, within bounds.
+func TestAheadLimit(t *testing.T) {
+	l := newLookahead(90 << 20)
+	for cache, want := range map[int64]int64{0: 16 << 20, 48 << 20: 16 << 20, 90 << 20: 30 << 20, 288 << 20: 96 << 20, 1 << 40: 96 << 20} {
+		l.share(cache)
+		if got := l.most(); got != want {
+			t.Errorf("%d bytes of %d for coins, want %d", got, cache, want)
+		}
+	}
+}

@@ -27,7 +27,7 @@ type storedBody struct {
 // held.
 func (c *Chain) readTo(ctx context.Context, target *node, fresh *consensus.Block) *readAhead {
 	first := c.tip().height + 1
-	return &readAhead{c: c, next: first, line: newOrdered(ctx, c.lookahead.limit, func(o *ordered[*storedBody]) {
+	return &readAhead{c: c, next: first, line: newOrdered(ctx, c.lookahead.most(), func(o *ordered[*storedBody]) {
 		for height := first; height <= target.height; height++ {
 			b := &storedBody{n: target.ancestor(height)}
 			if fresh != nil && fresh.Hash == b.n.hash {
