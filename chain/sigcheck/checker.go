@@ -51,7 +51,7 @@ type Checker struct {
 	counts  counts
 
 	mu      sync.Mutex // guards the fields below, and some of each Pending
-	queue   []*Pending // in order of arrival, all with inputs nobody took yet
+	queue   []*Pending // in order of arrival, but that what Wait was called for comes first; all with inputs nobody took yet
 	queued  int        // those inputs
 	running int        // workers: goroutines and callers who help
 	idle    []*worker  // memory for those to come

@@ -28,9 +28,10 @@
 // # Queue and workers
 //
 // [Checker.Begin], [Checker.CheckBlock] and [Checker.CheckTx] put inputs into
-// one queue, first in, first out. A worker takes slices of it, over the
-// borders of blocks, until it has a fair share of what is queued or about
-// 4,096 inputs, checks their signatures as one batch, and begins again.
+// one queue, first in, first out; what [Pending.Wait] is called for goes to
+// its head, since what was queued ahead can wait. A worker takes slices of it,
+// over the borders of blocks, until it has a fair share of what is queued or
+// about 4,096 inputs, checks their signatures as one batch, and begins again.
 // Callers that wait are workers themselves where there is room, so that a
 // transaction that comes to an idle node is checked at once in its caller's
 // goroutine; those that come when all workers are busy share a batch later.

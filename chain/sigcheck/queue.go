@@ -39,12 +39,19 @@ func (c *Checker) enqueue(p *Pending, help bool) (helps bool) {
 	return helps
 }
 
-// join makes the caller a worker if he is of use: p still waits, and there is
-// room. He must call leave.
+// join puts p before all that nobody waits for, and makes the caller a worker
+// if he is of use: p still waits, and there is room. He must call leave.
 func (c *Checker) join(p *Pending) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.waiting == 0 || c.running >= c.workers {
+	if p.waiting == 0 {
+		return false
+	}
+	if i := slices.Index(c.queue, p); i > 0 {
+		copy(c.queue[1:], c.queue[:i])
+		c.queue[0] = p
+	}
+	if c.running >= c.workers {
 		return false
 	}
 	c.running++
@@ -93,7 +100,7 @@ func (c *Checker) worker() *worker {
 	return &worker{c: c, batch: c.verify.NewBatch()}
 }
 
-// take gives a slice of the Pending that came first, and the share of all
+// take gives a slice of the Pending that comes first, and the share of all
 // that is queued which is fair for one worker.
 func (c *Checker) take() (s slice, share int) {
 	c.mu.Lock()

@@ -118,6 +118,84 @@ func TestWaitEndsWithContext(t *testing.T) {
 	})
 }
 
+// TestWaitComesFirst: a block that somebody waits for does not stand behind
+// those that were queued ahead, nor behind transactions.
+func TestWaitComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Workers: 1})
+		c.running = 1 // busy
+		ahead := []*Pending{c.Begin([]Spend{scripted(1, pass())}, allConsensus, nil), c.Begin([]Spend{scripted(2, pass())}, allConsensus, nil)}
+		tx := scripted(3, pass())
+		go func() {
+			if err := c.CheckTx(t.Context(), tx.Tx, tx.Coins, allConsensus); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		p := c.Begin([]Spend{scripted(4, pass())}, allConsensus, nil)
+		last := c.Begin([]Spend{scripted(5, pass())}, allConsensus, nil)
+		go func() {
+			if err := p.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		if len(c.queue) != 5 || c.queue[0] != p || c.queue[1] != ahead[0] || c.queue[2] != ahead[1] || c.queue[4] != last {
+			t.Error("not the order expected")
+		}
+		go c.work() // the busy one gets free
+		if err := errors.Join(ahead[0].Wait(t.Context()), ahead[1].Wait(t.Context()), last.Wait(t.Context())); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if c.queued != 0 || c.running != 0 || c.Checked() != 5 {
+			t.Errorf("%d queued, %d workers, %d checked", c.queued, c.running, c.Checked())
+		}
+	})
+}
+
+// TestFailuresWhileOthersWork: each of several inputs that fail gives up what
+// nobody took, which may be counted once only: or the outcome is known too
+// early, or never.
+func TestFailuresWhileOthersWork(t *testing.T) {
+	for workers := 1; workers <= 3; workers++ {
+		synctest.Test(t, func(t *testing.T) {
+			c := New(Config{Workers: workers})
+			c.running = workers
+			var spends []Spend
+			for n := range 6 {
+				scripts := make([][]byte, sliceInputs/2)
+				for i := range scripts {
+					scripts[i] = pass()
+				}
+				if n < 4 {
+					scripts[5] = fail()
+				}
+				spends = append(spends, scripted(n, scripts...))
+			}
+			p := c.Begin(spends, allConsensus, nil)
+			var took []slice // the third slice stays in the queue
+			for range 2 {
+				s, _ := c.take()
+				took = append(took, s)
+			}
+			w := c.worker()
+			w.collect(took[1])
+			if p.isDone() || p.waiting != 0 || c.queued != 0 {
+				t.Fatalf("%d workers: after a failure: done %v, %d inputs wait", workers, p.isDone(), p.waiting)
+			}
+			w.collect(took[0])
+			if err := p.await(t.Context()); !p.isDone() || !errors.Is(err, consensus.RuleBlockScript) || p.broken.Load() != 5 || p.left.Load() != 0 {
+				t.Errorf("%d workers: %v, input %d, %d left", workers, err, p.broken.Load(), p.left.Load())
+			}
+			p.Abandon()
+			for range workers {
+				c.leave(c.worker())
+			}
+		})
+	}
+}
+
 func TestAbandon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Config{Workers: 1})
