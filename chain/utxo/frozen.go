@@ -97,8 +97,9 @@ func (t *table) sorted(rows []row) []row {
 }
 
 // Release ends a freeze after everything in f was committed. Its coins stay
-// as clean ones while there is room. They move there shard after shard, beside
-// readers and Apply.
+// as clean ones while there is room: as they are, before those that were clean
+// so far, or where there is room for both and more, one by one, shard after
+// shard, beside readers and Apply.
 func (c *Cache) Release(f *Frozen) {
 	c.gate.Lock()
 	if f == nil || c.frozen != f {
@@ -109,6 +110,12 @@ func (c *Cache) Release(f *Frozen) {
 	// that told them so are about to go.
 	c.epoch++
 	c.paceGated(f)
+	if c.older == nil || c.dropped > 0 {
+		c.followGated(f)
+		c.gate.Unlock()
+		c.makeRoom()
+		return
+	}
 	c.gate.Unlock()
 	for i := range shards {
 		c.gate.RLock()
@@ -121,6 +128,28 @@ func (c *Cache) Release(f *Frozen) {
 	c.gate.Lock()
 	defer c.gate.Unlock()
 	c.frozen = nil
+}
+
+// followGated makes f the clean coins, and those so far the older ones. What
+// the active generation has changed since is not theirs to tell.
+func (c *Cache) followGated(f *Frozen) {
+	if c.older != nil {
+		for i := c.dropped; i < shards; i++ {
+			c.older.drop(i, &c.pool)
+		}
+	}
+	c.older, c.recent, c.dropped, c.frozen = c.recent, f.generation, 0, nil
+	if c.older.len() == 0 {
+		c.older = nil
+	}
+	for i := range c.active.tables {
+		t := &c.active.tables[i]
+		for _, s := range t.slots {
+			if s != 0 {
+				c.recent.forget(t.arena.key(s.address()), s.hash())
+			}
+		}
+	}
 }
 
 // settleLocked makes the coins of one shard of g clean ones, and empties it.

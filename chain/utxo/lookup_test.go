@@ -222,8 +222,8 @@ func TestCleanStays(t *testing.T) {
 			t.Fatalf("coin %d: %v, %v, %v", i, got, ok, err)
 		}
 	}
-	if reads := disk.reads.Load(); reads != int64(len(gone)) { // nothing in memory tells that they went
-		t.Errorf("%d reads, want %d", reads, len(gone))
+	if reads := disk.reads.Load(); reads > int64(len(gone)) { // of some nothing in memory tells that they went
+		t.Errorf("%d reads, want %d at most", reads, len(gone))
 	}
 	c.SetBudget(3 << 20)
 	if c.Size() > 3<<20 {
