@@ -41,7 +41,8 @@
 // search for the coins that a block spends, in the cache, on disk and in the
 // blocks of the window, and its scripts, which are queued at the Checker. So
 // signatures of several blocks are checked in one batch. Connecting applies
-// all other rules first and then waits for what was queued.
+// all other rules first and then waits for what was queued. Blocks whose
+// parents have not come take half of the window at most: the others find room.
 //
 // A coin's amount and script are fixed by the transaction id in its outpoint,
 // so whether scripts pass depends on the transaction and on the flags only.

@@ -41,6 +41,10 @@ const (
 	// aheadStale is after how many other blocks one that was not connected
 	// makes way for others.
 	aheadStale = 64
+
+	// aheadWaiting is the part of the window that blocks may take whose
+	// parents have not come: those whose turn it is always have the rest.
+	aheadWaiting = 2
 )
 
 // lookahead holds the blocks that are looked at ahead. Its lock may be held
@@ -52,6 +56,7 @@ type lookahead struct {
 	limit    int64 // bytes
 	blocks   map[chainhash.Hash]*expected
 	bytes    int64
+	waiting  int64 // those of blocks that nobody has claimed
 	connects int64 // blocks that were connected
 }
 
@@ -61,9 +66,9 @@ type expected struct {
 	block   *consensus.Block
 	hints   sigcheck.Hints
 	index   *txIndex
-	cost    int64 // bytes of memory, about
-	scripts bool  // are to be checked: the block was not valid before
+	scripts bool // are to be checked: the block was not valid before
 
+	cost    int64 // bytes of memory, about
 	height  int32 // known once it is claimed
 	since   int64 // lookahead.connects when it came
 	claimed bool  // somebody looks for its coins, or has
@@ -124,13 +129,19 @@ func (c *Chain) expect(b *consensus.Block, hints sigcheck.Hints, scripts bool) b
 			cost: memoryOf(b), height: -1, done: make(chan struct{}),
 		}
 		if !l.add(e, c) {
+			c.findClaimed()
 			return false
 		}
 	}
-	for e := l.claim(c); e != nil; e = l.claim(c) {
+	c.findClaimed()
+	return true
+}
+
+// findClaimed finds the coins of the blocks whose turn it is.
+func (c *Chain) findClaimed() {
+	for e := c.lookahead.claim(c); e != nil; e = c.lookahead.claim(c) {
 		c.findCoins(e)
 	}
-	return true
 }
 
 // memoryOf is about what b takes of memory, with all that is kept of it in the
@@ -149,23 +160,37 @@ func (l *lookahead) has(hash chainhash.Hash) bool {
 	return l.blocks[hash] != nil
 }
 
-// add makes e part of the window, if there is room.
+// add makes e part of the window, if there is room, unless the chain knows
+// already what becomes of it.
 func (l *lookahead) add(e *expected, c *Chain) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.blocks[e.block.Hash] != nil {
 		return true // came twice
 	}
-	if l.bytes+e.cost > l.limit {
+	c.mu.RLock()
+	n := c.index[e.block.Hash]
+	over, turn := n != nil && (n.failed() || c.onBest(n)), l.heightLocked(c, e) >= 0
+	c.mu.RUnlock()
+	if over {
+		return true
+	}
+	if !l.fitsLocked(e, turn) {
 		l.makeRoomLocked(c)
 	}
-	if l.bytes+e.cost > l.limit && len(l.blocks) > 0 {
+	if !l.fitsLocked(e, turn) && len(l.blocks) > 0 {
 		return false
 	}
 	e.since = l.connects
 	l.blocks[e.block.Hash] = e
 	l.bytes += e.cost
+	l.waiting += e.cost
 	return true
+}
+
+// fitsLocked reports whether there is room for e. turn: it can be claimed.
+func (l *lookahead) fitsLocked(e *expected, turn bool) bool {
+	return l.bytes+e.cost <= l.limit && (turn || l.waiting+e.cost <= l.limit/aheadWaiting)
 }
 
 // makeRoomLocked drops what will not be connected soon: blocks of which the
@@ -200,9 +225,14 @@ func (l *lookahead) claim(c *Chain) *expected {
 	}
 	c.mu.RUnlock()
 	if first != nil {
-		first.claimed = true
+		l.claimLocked(first)
 	}
 	return first
+}
+
+func (l *lookahead) claimLocked(e *expected) {
+	e.claimed = true
+	l.waiting -= e.cost
 }
 
 // heightLocked returns the height of e, -1 if it is not its turn.
@@ -262,7 +292,24 @@ func (l *lookahead) keep(e *expected, pending *sigcheck.Pending) bool {
 		return false
 	}
 	e.pending = pending
+	more := scriptBytes(e.spends)
+	e.cost += more
+	l.bytes += more
 	return true
+}
+
+// usualScript is how many bytes of a coin's script memoryOf counts.
+const usualScript = 64
+
+// scriptBytes is how many bytes the scripts of the coins take beyond what
+// memoryOf counts, which does not know them.
+func scriptBytes(spends []sigcheck.Spend) (n int64) {
+	for i := range spends {
+		for j := range spends[i].Coins {
+			n += max(0, int64(len(spends[i].Coins[j].Script))-usualScript)
+		}
+	}
+	return n
 }
 
 // begun returns the check of the scripts of n that was begun ahead with flags
@@ -272,7 +319,8 @@ func (l *lookahead) begun(n *node, flags txscript.ScriptFlags, spends []sigcheck
 	l.mu.Lock()
 	e := l.blocks[n.hash]
 	if e != nil && !e.claimed {
-		e.claimed, e.height = true, n.height // too late: the caller has the coins
+		l.claimLocked(e) // too late: the caller has the coins
+		e.height = n.height
 		close(e.done)
 	}
 	l.mu.Unlock()
@@ -338,6 +386,9 @@ func (l *lookahead) close() {
 func (l *lookahead) removeLocked(e *expected) {
 	delete(l.blocks, e.block.Hash)
 	l.bytes -= e.cost
+	if !e.claimed {
+		l.waiting -= e.cost
+	}
 	e.dropped = true
 	if e.pending != nil {
 		e.pending.Abandon() // does nothing where all is checked

@@ -47,6 +47,9 @@ func (s *scriptCheck) wait(ctx context.Context) error {
 		err = s.pending.Wait(ctx)
 	}
 	if err != nil {
+		if !s.ahead {
+			s.pending.Abandon() // nobody else knows of it
+		}
 		return err
 	}
 	return s.c.keepHints(s.n, s.spends, s.pending.Hints())
