@@ -77,6 +77,17 @@
 // fails here and could succeed there, where bip66 is not yet in force. Chains
 // with bip66 from genesis are not concerned.
 //
+// In legacy scripts Core hashes for OP_CHECKMULTISIG the script without the
+// pushes of all its signatures, those of an empty one (OP_0) and of one byte
+// from 0 to 16 included. The interpreter leaves these two in. No such signature
+// holds, so the operation fails either way; but whether Core then meets another
+// one that is not DER, and fails the script, can depend on it. So a script that
+// asks for the failure (OP_CHECKMULTISIG OP_NOT), has such a push, and is
+// spent with such a signature and a malformed one can succeed here and fail
+// there, or the other way round. It is refused by policy, and nobody's coins
+// are at stake but those of who made it; but on a chain shared with Core nodes
+// it can part this node from them.
+//
 // A BIP340 signature's s that is not below the order fails with Core and in
 // package curve; btcec, which has the last word here, takes it modulo the
 // order. To sign so that s has another form below 2^256 takes about 2^127
