@@ -102,6 +102,7 @@ type simulation struct {
 	onDisk      int // blocks as of the last commit
 	made        uint32
 	ever        []wire.OutPoint
+	grown       func() // nil, or called when ever has grown
 }
 
 type simBlock struct {
@@ -164,6 +165,9 @@ func (s *simulation) connect() {
 	s.cache.Apply(v)
 	s.model = after
 	s.blocks = append(s.blocks, simBlock{block, EncodeUndo(got)})
+	if s.grown != nil {
+		s.grown()
+	}
 }
 
 func (s *simulation) addOutputs(to coins, tx *consensus.Tx, height int32, coinbase bool) {
