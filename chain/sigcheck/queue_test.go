@@ -296,3 +296,31 @@ func times(spends []Spend, n int) (all []Spend) {
 	}
 	return all
 }
+
+// TestNoLostWakeUp: what is queued between a worker's last look at the queue
+// and its end is for another one, who waits for it or not.
+func TestNoLostWakeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Workers: 1})
+		c.running = 1
+		w := c.worker()
+		if w.turn(nil) {
+			t.Error("something was queued")
+		}
+		p := c.Begin([]Spend{scripted(1, pass())}, allConsensus, nil)
+		go func() {
+			if err := p.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		if p.isDone() || c.running != 1 {
+			t.Error("there was no worker to spare")
+		}
+		c.leave(w)
+		synctest.Wait()
+		if !p.isDone() || c.running != 0 || len(c.idle) != 1 {
+			t.Errorf("done %v, %d workers, memory of %d", p.isDone(), c.running, len(c.idle))
+		}
+	})
+}
