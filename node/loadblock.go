@@ -45,6 +45,8 @@ func (n *Node) loadBlock(ctx context.Context, im *chain.Importer, watch *importW
 		return err
 	}
 	defer f.Close()
+	// Who stops does not wait for what writes into a pipe.
+	defer context.AfterFunc(ctx, func() { f.Close() })()
 	src, total, err := blockSource(f)
 	if err != nil {
 		return err
