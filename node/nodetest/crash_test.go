@@ -293,8 +293,12 @@ func (x *crashing) step() bool {
 			at = at.parent
 		}
 		for range depth + 1 {
+			last := x.newest
 			if !x.offer(at, false) {
 				return false
+			}
+			if x.newest == last {
+				break // it breaks a rule of permissions: nothing to build on
 			}
 			at = x.newest
 		}
