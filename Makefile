@@ -57,7 +57,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
 TIMES ?= 1
-fuzz-field: ## signature arithmetic against btcec: TIMES (default 1) times 10^8 field, 10^7 group operations, 10^5 scalar multiplications
+fuzz-field: ## signature arithmetic against btcec and gnark-crypto: TIMES (default 1) times 10^8 field, 10^7 group operations, 10^5 scalar multiplications
 	CHARTER_FUZZ_FIELD=$(TIMES) go test -count=1 -timeout 60m -v -run '^TestLongDifferential$$' ./chain/sigcheck/curve
 
 test-memory: ## a chain of two million transactions under --dbcache 100 stays below 300 MiB

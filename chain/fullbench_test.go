@@ -33,14 +33,12 @@ func fullBlock(h *chaintest.Harness, kind chaintest.Kind) []chaintest.Option {
 	panic("the block is not full")
 }
 
-// BenchmarkFullConnect: a block of 4,000,000 weight, with all its coins in
-// the cache (warm) or on disk (cold), and its disconnection.
-func BenchmarkFullConnect(b *testing.B) {
+// BenchmarkFullUndo: the disconnection of a block of 4,000,000 weight.
+func BenchmarkFullUndo(b *testing.B) {
 	for _, kind := range []chaintest.Kind{chaintest.P2TR, chaintest.P2WPKH} {
 		h := chaintest.New(b, chaintest.Options{CacheBytes: 256 << 20})
 		opts := fullBlock(h, kind)
-		step := h.Next("full", opts...)
-		step.Accept()
+		h.Next("full", opts...).Accept()
 		undo := func(name string) {
 			if err := h.Chain.Invalidate(b.Context(), h.Block(name).Hash); err != nil {
 				b.Fatal(err)
@@ -48,33 +46,14 @@ func BenchmarkFullConnect(b *testing.B) {
 		}
 		undo("full")
 		n := 0
-		next := func() *chaintest.Step {
-			n++
-			return h.OnParent("full").Next(fmt.Sprint("again", n), opts...)
-		}
-		for _, cache := range []string{"warm", "cold"} {
-			b.Run(fmt.Sprintf("%s/%s", kind, cache), func(b *testing.B) {
-				for range b.N {
-					b.StopTimer()
-					step := next()
-					if cache == "cold" {
-						h.Close()
-						h.Open()
-					}
-					b.StartTimer()
-					step.Accept()
-					b.StopTimer()
-					undo(fmt.Sprint("again", n))
-				}
-				b.ReportMetric(float64(b.N*len(opts))/b.Elapsed().Seconds(), "tx/s")
-			})
-		}
-		b.Run(fmt.Sprintf("%s/undo", kind), func(b *testing.B) {
+		b.Run(string(kind), func(b *testing.B) {
 			for range b.N {
 				b.StopTimer()
-				next().Accept()
+				n++
+				name := fmt.Sprint("again", n)
+				h.OnParent("full").Next(name, opts...).Accept()
 				b.StartTimer()
-				undo(fmt.Sprint("again", n))
+				undo(name)
 			}
 			b.ReportMetric(float64(b.N*len(opts))/b.Elapsed().Seconds(), "tx/s")
 		})
@@ -103,86 +82,6 @@ func million(b *testing.B, dir string) *chaintest.Harness {
 		h.Next(name+"s", chaintest.Tx(tx, 0)).Accept()
 	}
 	return h
-}
-
-// BenchmarkFullFlush: a million dirty coins on their way to the disk.
-func BenchmarkFullFlush(b *testing.B) {
-	for range b.N {
-		b.StopTimer()
-		dir := b.TempDir()
-		h := million(b, dir)
-		coins := float64(h.Chain.Stats().Coins)
-		b.StartTimer()
-		if err := h.Chain.Flush(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		h.Close()
-		b.ReportMetric(float64(sizeOf(b, filepath.Join(dir, "chainstate")))/coins, "B/coin")
-		b.ReportMetric(coins/b.Elapsed().Seconds()*float64(b.N), "coins/s")
-	}
-}
-
-// BenchmarkFullFlushWait: small blocks that come while a million dirty coins
-// are written. slowest is the longest that one of them took.
-func BenchmarkFullFlushWait(b *testing.B) {
-	for range b.N {
-		b.StopTimer()
-		h := million(b, b.TempDir())
-		at := h.Chain.Best().Header.Timestamp
-		done := make(chan error, 1)
-		b.StartTimer()
-		go func() { done <- h.Chain.Flush(b.Context()) }()
-		var slowest time.Duration
-		blocks := 0
-		for running := true; running; blocks++ {
-			at = at.Add(time.Second)
-			step := h.Next(fmt.Sprint("during", blocks), chaintest.Time(at))
-			began := time.Now()
-			step.Accept()
-			slowest = max(slowest, time.Since(began))
-			select {
-			case err := <-done:
-				if err != nil {
-					b.Fatal(err)
-				}
-				running = false
-			default:
-			}
-		}
-		b.StopTimer()
-		h.Close()
-		b.ReportMetric(float64(slowest.Microseconds())/1000, "ms/slowest")
-		b.ReportMetric(float64(blocks), "blocks")
-	}
-}
-
-// BenchmarkFullStart: opening a chain with a million coins, after a clean
-// stop and after a kill that left ten blocks unflushed.
-func BenchmarkFullStart(b *testing.B) {
-	h := million(b, b.TempDir())
-	n := 0
-	for _, how := range []string{"clean", "kill"} {
-		b.Run(how, func(b *testing.B) {
-			for range b.N {
-				b.StopTimer()
-				if err := h.Chain.Flush(b.Context()); err != nil {
-					b.Fatal(err)
-				}
-				for range 10 {
-					n++
-					h.Next(fmt.Sprint("more", n)).Accept()
-				}
-				if how == "clean" {
-					h.Close()
-				} else {
-					h.Kill()
-				}
-				b.StartTimer()
-				h.Open()
-			}
-		})
-	}
 }
 
 // BenchmarkFullIndexRow: bytes on disk per row of the block index.
