@@ -72,3 +72,27 @@ func TestAheadTooLate(t *testing.T) {
 		t.Error("the next block is not looked at")
 	}
 }
+
+// TestAheadSigOps: the scripts of a block that has more signature operations
+// than a block may have are not run, ahead or later: that could take for ever.
+func TestAheadSigOps(t *testing.T) {
+	h := chaintest.New(t, chaintest.Options{FS: storetest.New(), Dir: "/data"})
+	fuzzBase(h)
+	h.Params.Limits.BlockSigOpCost = 2
+	blocks, _ := spendingChain(h, 2) // of 2, and of 3
+	checker, ahead := watched(t, h)
+	for _, b := range blocks {
+		h.Chain.Ahead(b, nil)
+	}
+	if _, err := h.Chain.AcceptBlock(t.Context(), blocks[0]); err != nil || ahead() != 1 {
+		t.Fatalf("the first: %v, %d checked ahead", err, ahead())
+	}
+	before := checker.Checked()
+	_, err := h.Chain.AcceptBlock(t.Context(), blocks[1])
+	if rule := consensus.AsRule(err); rule == nil || rule.Rule != consensus.RuleBlockSigOps {
+		t.Fatalf("the second: %v", err)
+	}
+	if got := checker.Checked(); before != 3 || got != before {
+		t.Errorf("%d inputs were checked, then %d", before, got)
+	}
+}

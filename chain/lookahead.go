@@ -278,10 +278,25 @@ func (c *Chain) findCoins(e *expected) {
 		return
 	}
 	e.spends = wanted.spends(e.block)
+	if !c.sigOpsFit(e) {
+		return
+	}
 	pending := c.cfg.Checker.Begin(e.spends, e.flags, c.hintsFor(e.block.Hash, e.hints))
 	if !c.lookahead.keep(e, pending) {
 		pending.Abandon()
 	}
+}
+
+// sigOpsFit reports whether e has no more signature operations than a block may
+// have. Connecting refuses it otherwise, and its scripts could take for ever.
+func (c *Chain) sigOpsFit(e *expected) bool {
+	cost := consensus.SigOpCost(e.block.Txs[0], nil, e.flags)
+	for i := range e.spends {
+		if cost += consensus.SigOpCost(e.spends[i].Tx, e.spends[i].Coins, e.flags); cost > c.p.Limits.BlockSigOpCost {
+			return false
+		}
+	}
+	return cost <= c.p.Limits.BlockSigOpCost
 }
 
 // keep notes what was begun for e; false: e is not in the window any more.
