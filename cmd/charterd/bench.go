@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +45,17 @@ figures in U can be compared between machines. WHAT is any of
 		Example: `  charterd bench import --kind p2tr,p2wpkh
   charterd bench accept rpc template
   charterd bench import --kind p2wpkh --blocks 6 --rounds 1 --cpuprofile cpu.out`,
-		Args:      cobra.MatchAll(cobra.MinimumNArgs(1), cobra.OnlyValidArgs),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("bench: say what to measure, any of %s", strings.Join(names, ", "))
+			}
+			for _, name := range args {
+				if !slices.Contains(names, name) {
+					return fmt.Errorf("no bench %q: there are %s", name, strings.Join(names, ", "))
+				}
+			}
+			return nil
+		},
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.started = true
@@ -68,7 +80,7 @@ figures in U can be compared between machines. WHAT is any of
 	flags.IntVar(&o.Blocks, "blocks", 0, "full blocks; 0: as many as usual")
 	flags.Int64Var(&o.Weight, "weight", 0, "weight of a full block; 0: 4,000,000 (flush: 100,000)")
 	flags.IntVar(&o.Txs, "txs", 0, "transactions at most that a pool is offered, or that the chain of startup has; 0: as many as usual")
-	flags.IntVar(&o.Rounds, "rounds", 3, "rounds")
+	flags.IntVar(&o.Rounds, "rounds", 3, "rounds, of which the table has the median; 0: one")
 	flags.BoolVar(&o.Hints, "hints", false, "import, stages: from a file with hints about ECDSA signatures, as charter export --hints writes it")
 	flags.IntVar(&o.DBCache, "dbcache", 100, "memory for the UTXO cache and the database, MiB")
 	flags.IntVar(&o.Par, "par", 0, "threads that check signatures; 0: one per core")
@@ -108,7 +120,11 @@ func (p *program) roundCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.started = true
-			return bench.Round(cmd.Context(), os.Stdin, p.stdout)
+			err := bench.Round(cmd.Context(), os.Stdin, p.stdout)
+			if cmd.Context().Err() != nil {
+				p.stderr = io.Discard // charterd bench says it
+			}
+			return err
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -48,10 +49,12 @@ func TestBenchErrors(t *testing.T) {
 		want int
 		says string
 	}{
-		{"nothing named", []string{"bench"}, exitUsage, "1 arg"},
-		{"unknown bench", []string{"bench", "imprt"}, exitUsage, "imprt"},
+		{"nothing named", []string{"bench"}, exitUsage, "say what to measure, any of import, connect"},
+		{"unknown bench", []string{"bench", "imprt"}, exitUsage, `no bench "imprt": there are import, connect`},
+		{"unknown flag", []string{"bench", "import", "--round", "1"}, exitUsage, "charterd bench --help lists"},
 		{"unknown kind", []string{"bench", "import", "--kind", "p2x", "--dir", t.TempDir(), "--u-checks", "2"}, exitFailed, "p2x"},
-		{"round fails", []string{"bench", "import", "--kind", "anyone", "--weight", "10000", "--blocks", "1", "--dbcache", "1", "--dir", t.TempDir(), "--u-checks", "2"}, exitFailed, "dbcache"},
+		{"too little memory", []string{"bench", "import", "--kind", "anyone", "--weight", "10000", "--blocks", "1", "--dbcache", "1", "--dir", t.TempDir(), "--u-checks", "2"}, exitFailed, "dbcache"},
+		{"round fails", []string{"bench", "import", "--kind", "anyone", "--weight", "10000", "--blocks", "1", "--rounds", "1", "--dbcache", "8", "--dir", t.TempDir(), "--u-checks", "2", "--trace", t.TempDir()}, exitFailed, "the process that measures"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -59,5 +62,16 @@ func TestBenchErrors(t *testing.T) {
 				t.Errorf("exit code %d, want %d, and that %q is said:\n%s", got, tt.want, tt.says, out.String())
 			}
 		})
+	}
+}
+
+// TestBenchStopped: who stops it is told that once, and nothing about where.
+func TestBenchStopped(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("interrupt signal received"))
+	args := []string{"bench", "import", "--kind", "anyone", "--weight", "10000", "--blocks", "2", "--rounds", "1", "--dbcache", "8", "--dir", t.TempDir(), "--u-checks", "2"}
+	var out bytes.Buffer
+	if code := run(ctx, args, &out, &out); code != exitFailed || out.String() != "charterd: stopped: interrupt signal received\n" {
+		t.Errorf("exit code %d:\n%s", code, out.String())
 	}
 }

@@ -43,13 +43,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "charterd: %v\n", err)
+	fmt.Fprintf(p.stderr, "charterd: %v\n", err)
 	if !p.started {
-		fmt.Fprintln(stderr, "charterd --help lists commands, flags and defaults.")
+		fmt.Fprintf(p.stderr, "%s --help lists commands, flags and defaults.\n", cmd.CommandPath())
 		return exitUsage
 	}
 	return exitFailed

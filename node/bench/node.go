@@ -30,15 +30,21 @@ type running struct {
 // and hold nothing.
 const rpcUser, rpcPass = "bench", "bench"
 
-// openNode opens a node on the chain c, in a folder that stays when it is
-// closed.
-func (j Job) openNode(ctx context.Context, c *workload.Chain, dir string) (*node.Node, error) {
+// settings are those of the nodes under measurement.
+func (j Job) settings(chainFile, dir string) *config.Config {
 	cfg := config.Register(pflag.NewFlagSet("bench", pflag.ContinueOnError), dir)
-	cfg.Chain, cfg.DataDir = c.ChainFile, dir
+	cfg.Chain, cfg.DataDir = chainFile, dir
 	cfg.NoListen = true
 	cfg.RPCListen, cfg.Metrics = "127.0.0.1:0", ""
 	cfg.RPCUser, cfg.RPCPass = rpcUser, rpcPass
 	cfg.DBCache, cfg.Par = j.DBCache, j.Par
+	return cfg
+}
+
+// openNode opens a node on the chain c, in a folder that stays when it is
+// closed.
+func (j Job) openNode(ctx context.Context, c *workload.Chain, dir string) (*node.Node, error) {
+	cfg := j.settings(c.ChainFile, dir)
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

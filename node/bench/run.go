@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/charterchain/charter/node/bench/workload"
@@ -16,7 +17,7 @@ type Options struct {
 	Hints   bool            // import: from a file with hints about ECDSA signatures
 	Txs     int             // transactions of long chains; 0: what the bench has as a rule
 	Seed    uint64
-	Rounds  int
+	Rounds  int // 0: one
 
 	DBCache int // MiB
 	Par     int // threads that check; 0: one per core
@@ -37,9 +38,20 @@ type Options struct {
 	Note func(format string, args ...any)
 }
 
-// Run measures and reports.
+// Run measures and reports. When ctx is done it ends with its cause.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	report, err := o.run(ctx)
+	if err != nil && ctx.Err() != nil { // where it was stopped is of no interest
+		return nil, fmt.Errorf("stopped: %w", context.Cause(ctx))
+	}
+	return report, err
+}
+
+func (o Options) run(ctx context.Context) (*Report, error) {
 	unit, err := newMeter(o.Checks)
 	if err != nil {
 		return nil, err
@@ -111,7 +123,9 @@ func (o Options) prepare(ctx context.Context, in instrument, kind workload.Kind,
 }
 
 func (o Options) withDefaults() Options {
-	o.Rounds = max(o.Rounds, 1)
+	if o.Rounds == 0 {
+		o.Rounds = 1
+	}
 	if o.Scratch == "" {
 		o.Scratch = o.Dir
 	}
@@ -124,7 +138,7 @@ func (o Options) withDefaults() Options {
 	if o.Checks == 0 {
 		o.Checks = 200
 	}
-	if o.Samples == 0 {
+	if o.Samples == 0 && o.Rounds > 0 {
 		o.Samples = max(2, (5+o.Rounds)/(o.Rounds+1))
 	}
 	return o
