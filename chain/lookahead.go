@@ -147,9 +147,10 @@ func (c *Chain) findClaimed() {
 // memoryOf is about what b takes of memory, with all that is kept of it in the
 // window.
 func memoryOf(b *consensus.Block) int64 {
-	n := int64(b.Size())
+	const perTx, perInput = 100, 150 // for the index, and for coins and their places in the queue
+	n := b.Memory()
 	for _, tx := range b.Txs {
-		n += 300 + 250*int64(len(tx.Msg.TxIn)) + 40*int64(len(tx.Msg.TxOut))
+		n += perTx + perInput*int64(len(tx.Msg.TxIn))
 	}
 	return max(n, aheadPerBlock)
 }

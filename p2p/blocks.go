@@ -18,7 +18,7 @@ import (
 // Bounds of blocks that wait for the chain; p2p/README.md lists them all.
 const (
 	maxQueuedBlocks = 256      // waiting or asked for
-	maxQueuedBytes  = 64 << 20 // the same, by the size that blocks lately had
+	maxQueuedBytes  = 64 << 20 // of memory: the same, by what blocks lately took
 	mostQueuedBytes = 4 * maxQueuedBytes
 	maxSources      = 4096
 )
@@ -36,7 +36,7 @@ type arrivedBlock struct {
 	block  *consensus.Block
 	hints  []byte // nil: none came with it
 	height int32
-	size   int64
+	size   int64 // of memory
 	old    bool // of the history
 }
 
@@ -74,7 +74,7 @@ func (s *syncer) blockArrived(ctx context.Context, p *peer, raw, hints []byte) e
 	}
 	// On the path, so its header is known.
 	info, _ := s.chain.Lookup(b.Hash)
-	item := arrivedBlock{p, b, hints, info.Height, int64(b.Size()), old}
+	item := arrivedBlock{p, b, hints, info.Height, b.Memory(), old}
 	if hints != nil {
 		s.chain.OfferHints(b.Hash, hints)
 	}
@@ -278,7 +278,7 @@ type blockQueue struct {
 	heap    blockHeap
 	hashes  map[chainhash.Hash]bool
 	bytes   int64
-	usual   int64         // bytes of a block, a maximum that fades
+	usual   int64         // memory of a block, a maximum that fades
 	drained chan struct{} // closed when a block is taken out
 }
 

@@ -94,3 +94,17 @@ func (b *Block) Size() int {
 	}
 	return n
 }
+
+// Memory is about how many bytes the block takes in memory: what it was
+// decoded from, and the structures over that.
+func (b *Block) Memory() int64 {
+	const perTx, perInput, perOutput, perItem = 136, 96, 40, 24
+	n := int64(b.Size())
+	for _, tx := range b.Txs {
+		n += perTx + perInput*int64(len(tx.Msg.TxIn)) + perOutput*int64(len(tx.Msg.TxOut))
+		for _, in := range tx.Msg.TxIn {
+			n += perItem * int64(len(in.Witness))
+		}
+	}
+	return n
+}
