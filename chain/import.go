@@ -97,7 +97,7 @@ func (im *Importer) Read(ctx context.Context, src ImportSource) error {
 		im.produce(o, in, src.At != nil)
 	})
 	defer line.end(im.forget)
-	for {
+	for number := 1; ; number++ {
 		a, ok := line.next()
 		if !ok {
 			return nil // not reached: the last one has an error
@@ -117,7 +117,7 @@ func (im *Importer) Read(ctx context.Context, src ImportSource) error {
 		im.progress.Height = im.c.Best().Height
 		if err != nil {
 			im.forget(a)
-			return fmt.Errorf("block %d, before byte %d: %w", im.progress.Blocks, a.end, err)
+			return fmt.Errorf("block %d, before byte %d: %w", number, a.end, err)
 		}
 		im.report(im.progress)
 	}

@@ -146,3 +146,21 @@ func TestImportRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestImportErrorNumber: an error counts the blocks of its own source, the one
+// in which a frame does not begin well included.
+func TestImportErrorNumber(t *testing.T) {
+	h := chaintest.New(t, chaintest.Options{})
+	first := h.Make(h.Chain.Best().Hash)
+	second := h.Make(first.Hash)
+	third := h.Make(second.Hash)
+	im := h.Chain.NewImporter(nil)
+	if err := im.Read(t.Context(), chain.ImportSource{Name: "one", R: bytes.NewReader(framed(t, h.Maker, first, second))}); err != nil {
+		t.Fatal(err)
+	}
+	data := append(framed(t, h.Maker, third), "rubbish, no frame"...)
+	err := im.Read(t.Context(), chain.ImportSource{Name: "two", R: bytes.NewReader(data)})
+	if err == nil || !strings.HasPrefix(err.Error(), "block 2, before byte ") {
+		t.Errorf("%v, want one about block 2", err)
+	}
+}

@@ -36,11 +36,14 @@ func (n *Node) loadBlocks(ctx context.Context) error {
 	if p := im.Progress(); p.Waiting > 0 {
 		n.log.Warn("imported files hold blocks whose parents are missing; they were left out", "blocks", p.Waiting)
 	}
+	if p := im.Progress(); p.Refused > 0 {
+		n.log.Warn("imported files hold blocks that break a rule, see above; they were left out", "blocks", p.Refused)
+	}
 	return nil
 }
 
 func (n *Node) loadBlock(ctx context.Context, im *chain.Importer, watch *importWatch, name string) error {
-	f, err := os.Open(name)
+	f, err := openUntil(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -60,6 +63,30 @@ func (n *Node) loadBlock(ctx context.Context, im *chain.Importer, watch *importW
 		"known", p.Known-before.Known, "refused", p.Refused-before.Refused, "waiting", p.Waiting,
 		"height", n.chain.Best().Height, "err", err)
 	return err
+}
+
+// openUntil opens a file, or gives up when ctx is done: a pipe with a name
+// opens only once somebody writes to it.
+func openUntil(ctx context.Context, name string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened)
+	go func() {
+		f, err := os.Open(name)
+		select {
+		case done <- opened{f, err}:
+		case <-ctx.Done():
+			f.Close() // nil: does nothing
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // importWatch logs now and then how far an import is.

@@ -3,10 +3,18 @@ package node
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/charterchain/charter/chain/chaintest"
+	"github.com/charterchain/charter/chain/store/storetest"
+	"github.com/charterchain/charter/node/config"
 )
 
 // TestBlockSource reads the same bytes from a plain, a packed and a masked
@@ -53,5 +61,31 @@ func TestBlockSource(t *testing.T) {
 				t.Errorf("%s: at 5: %q, %v", name, part, err)
 			}
 		}
+	}
+}
+
+// TestLoadBlockRefused: the operator is warned of blocks that break a rule.
+func TestLoadBlockRefused(t *testing.T) {
+	h := chaintest.New(t, chaintest.Options{FS: storetest.New(), Dir: "/data"})
+	var block bytes.Buffer
+	if err := h.Make(h.Chain.Best().Hash).Msg().Serialize(&block); err != nil {
+		t.Fatal(err)
+	}
+	raw := block.Bytes()
+	raw[len(raw)-1] ^= 1 // the lock time of its transaction
+	magic := h.Chain.Params().Network.Magic
+	name := filepath.Join(t.TempDir(), "blocks.dat")
+	if err := os.WriteFile(name, append(binary.LittleEndian.AppendUint32(magic[:], uint32(len(raw))), raw...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	n := &Node{chain: h.Chain, log: slog.New(slog.NewTextHandler(&log, nil)), opts: Options{
+		Now: time.Now, Config: &config.Config{LoadBlock: []string{name}},
+	}}
+	if err := n.loadBlocks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := `level=WARN msg="imported files hold blocks that break a rule`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log lacks %s:\n%s", want, log.String())
 	}
 }
