@@ -37,7 +37,7 @@ type arrivedBlock struct {
 	hints  []byte // nil: none came with it
 	height int32
 	size   int64 // of memory
-	old    bool // of the history
+	old    bool  // of the history
 }
 
 func (b *arrivedBlock) before(other *arrivedBlock) bool {
