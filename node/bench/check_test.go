@@ -42,3 +42,31 @@ func TestOptionsCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedChain: a chain that is kept and was damaged since is not measured,
+// and the error names the file.
+func TestDamagedChain(t *testing.T) {
+	o := small("import", t.TempDir())
+	o.Kinds = []workload.Kind{workload.Anyone}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(o.Dir, "*.blocks.dat"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	whole, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := append([]byte(nil), whole...)
+	flipped[len(whole)-1] ^= 1 // the lock time of a transaction
+	for name, data := range map[string][]byte{"flipped": flipped, "cut": whole[:len(whole)-1]} {
+		if err := os.WriteFile(names[0], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), names[0]) {
+			t.Errorf("%s: %v, want one that names the file", name, err)
+		}
+	}
+}

@@ -96,10 +96,10 @@ func (r *running) load(ctx context.Context, name string) error {
 	defer f.Close()
 	im := r.Chain().NewImporter(nil)
 	if err := im.Read(ctx, chain.ImportSource{Name: name, R: f, At: f}); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if p := im.Progress(); p.Accepted != p.Blocks {
-		return fmt.Errorf("%s: of %d blocks %d were accepted", name, p.Blocks, p.Accepted)
+		return fmt.Errorf("%s: of %d blocks %d were accepted: if the file is damaged remove it, the next run makes it again", name, p.Blocks, p.Accepted)
 	}
 	return nil
 }
