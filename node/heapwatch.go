@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 const (
@@ -15,6 +16,14 @@ const (
 	// The limit never is less than what is in use and one part in heapSlack
 	// of it: below that the collector would run without end.
 	heapSlack = 3
+
+	// heapSteps is which part of the limit is too little to change it for.
+	heapSteps = 32
+
+	// heapEvery is how often it is looked after. What is in use may double in
+	// a few seconds, and then the collector runs all the time until the limit
+	// follows.
+	heapEvery = time.Second
 )
 
 // heapWatch keeps the garbage collector from letting the process grow to
@@ -29,6 +38,7 @@ type heapWatch struct {
 	cache int64 // --dbcache, bytes
 	used  func() int64
 	limit func(bytes int64)
+	last  int64 // limit that is set
 }
 
 // newHeapWatch returns the watch of this process; nil where the environment
@@ -66,10 +76,15 @@ func usedMemory() int64 {
 	return n
 }
 
-// check sets the limit.
+// check sets the limit, where it is another than before by more than little:
+// setting it halts the process for a moment.
 func (w *heapWatch) check() {
 	used := w.used()
-	w.limit(max(w.cache+heapBase, used+used/heapSlack))
+	limit := max(w.cache+heapBase, used+used/heapSlack)
+	if diff := limit - w.last; max(diff, -diff) > limit/heapSteps {
+		w.last = limit
+		w.limit(limit)
+	}
 }
 
 // Run sets it from time to time until ctx is done.
@@ -77,8 +92,14 @@ func (w *heapWatch) Run(ctx context.Context) error {
 	if w == nil {
 		return nil
 	}
-	return watch(ctx, func() error {
+	tick := time.NewTicker(heapEvery)
+	defer tick.Stop()
+	for {
 		w.check()
-		return nil
-	})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
