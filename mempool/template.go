@@ -217,6 +217,14 @@ func (c *choice) finish() *choice {
 	if c.commitment != nil {
 		return c
 	}
+	var branch sync.WaitGroup // beside the tree of witness ids, which takes as long
+	branch.Go(func() {
+		ids := make([]chainhash.Hash, 1+len(c.txs)) // that of the coinbase is not part of the branch
+		for i, tx := range c.txs {
+			ids[i+1] = tx.TxID
+		}
+		c.branch = consensus.FirstBranch(ids)
+	})
 	for i, tx := range c.txs {
 		c.totalFees += c.fees[i]
 		c.totalSigOps += c.sigOps[i]
@@ -224,11 +232,7 @@ func (c *choice) finish() *choice {
 	}
 	all := append(make([]*consensus.Tx, 1, 1+len(c.txs)), c.txs...)
 	c.commitment = consensus.WitnessCommitmentOutput(all, witnessReserved())
-	ids := make([]chainhash.Hash, len(all)) // that of the coinbase is not part of the branch
-	for i, tx := range c.txs {
-		ids[i+1] = tx.TxID
-	}
-	c.branch = consensus.FirstBranch(ids)
+	branch.Wait()
 	return c
 }
 
