@@ -87,22 +87,27 @@
 //
 // # Speed
 //
-// In U, the time of one btcec Schnorr check on one core (160 µs here: a cloud
-// machine with 2 cores of an AMD EPYC, which did other work too, so that
-// figures in U count only where both were measured in turns).
+// In U, the time of one btcec Schnorr check on one core (151 to 199 µs here: a
+// cloud machine with 2 cores of an AMD EPYC). Medians of 3 rounds, of 5 for
+// templates (--rounds 5):
 //
-//	what                                           U       with
-//	a new template of a full pool (300 MB,
-//	228,000 transactions; 6,480 in the block)      68      BenchmarkTemplateFull/new
-//	the first one after a full block               85      BenchmarkTemplateFull/block
-//	following a full block of known transactions,
-//	in a full pool                                 65      BenchmarkTemplateFull/connect
-//	judging and taking in one payment, beside its
-//	signature                                      0.05    BenchmarkJudge
-//	accepting one p2tr payment, computing of all
-//	cores, signature and all                       0.28    charterd bench accept
-//	the same by sendrawtransaction on 8
-//	connections, with the client's part            0.91    charterd bench rpc
+//	what                                             time       U      with
+//	p2tr payments accepted, by as many goroutines    38,157/s   5.81   charterd bench accept
+//	as there are cores: rate, and payments by U
+//	computing for one, signature and all             45 µs      0.29
+//	one that comes alone                             48 µs      0.31
+//	the same by sendrawtransaction on 8              12,887/s   2.19   charterd bench rpc
+//	connections, with the client's part
+//	computing for one                                145 µs     0.86
+//	a full block of payments known to the pool       31 ms      167    charterd bench connect
+//	connects, with all that follows
+//	a new template of a full pool (300 MB, 237,500   13.7 ms    75     charterd bench template
+//	transactions; 7,090 in the block)
+//	the first one                                    17.2 ms    103
+//	following a full block of known payments, in a   -          65     BenchmarkTemplateFull/connect
+//	full pool
+//	judging and taking in one payment, beside its    -          0.05   BenchmarkJudge
+//	signature
 //
 // The benchmarks run by
 //
@@ -111,7 +116,7 @@
 // Judging takes hardly anything beside the signature, so the rate of
 // newcomers is that of sigcheck, which checks signatures of several together
 // when all cores are busy. The template's time goes to the two merkle trees
-// (a third), the walk (a third), and to memory that was not looked at lately.
+// (side by side), the walk, and to memory that was not looked at lately.
 // Following a block is bound by memory as well: three lookup tables hold each
 // transaction.
 //
