@@ -72,7 +72,7 @@ type Chain struct {
 	log   *slog.Logger
 
 	perm   *history // who may do what; nil: everybody everything. Written under both locks
-	proofs proofs
+	proofs rowBook  // of seals
 	hints  hintBook
 
 	change sync.Mutex

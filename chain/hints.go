@@ -2,13 +2,11 @@ package chain
 
 import (
 	"bytes"
-	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/charterchain/charter/chain/hints"
 	"github.com/charterchain/charter/chain/sigcheck"
-	"github.com/charterchain/charter/chain/store"
 )
 
 // Hints let ECDSA signatures be checked in batches. Those of a block are found
@@ -18,10 +16,8 @@ import (
 // made again when somebody asks for it (hintwork.go), and a wrong one would cost
 // time only, as would what comes from others with a block (OfferHints).
 
-// Bounds of what waits in memory.
+// Bounds of what others said that waits in memory.
 const (
-	hintBatch      = 1 << 20 // bytes of rows for the next flush
-	hintRowCost    = 128     // bytes that a row takes besides
 	maxOffers      = 512     // blocks that hints came with
 	maxOfferedSize = 8 << 20 // bytes of these
 )
@@ -29,68 +25,11 @@ const (
 // hintBook holds rows that are not on disk yet, and what others said of blocks
 // that are not connected yet.
 type hintBook struct {
-	mu      sync.Mutex // guards the fields below
-	rows    map[chainhash.Hash][]byte
-	bytes   int // that all rows take
+	rowBook // its lock guards the fields below too
+
 	offers  map[chainhash.Hash]sigcheck.Hints
 	order   []chainhash.Hash // of offers, the oldest first; some may be gone
 	offered int              // bytes of offers
-}
-
-func (k *hintBook) row(hash chainhash.Hash) []byte {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.rows[hash]
-}
-
-// put reports whether it is time to write the rows.
-func (k *hintBook) put(hash chainhash.Hash, row []byte) (full bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.rows == nil {
-		k.rows = make(map[chainhash.Hash][]byte)
-	}
-	k.removeRowLocked(hash)
-	k.rows[hash] = row
-	k.bytes += len(row) + hintRowCost
-	return k.bytes >= hintBatch
-}
-
-func (k *hintBook) removeRowLocked(hash chainhash.Hash) {
-	if row, ok := k.rows[hash]; ok {
-		k.bytes -= len(row) + hintRowCost
-		delete(k.rows, hash)
-	}
-}
-
-// drop forgets rows that need not be written any more.
-func (k *hintBook) drop(hashes [][32]byte) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, hash := range hashes {
-		k.removeRowLocked(hash)
-	}
-}
-
-func (k *hintBook) waiting() []store.IndexRow {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	rows := make([]store.IndexRow, 0, len(k.rows))
-	for hash, row := range k.rows {
-		rows = append(rows, store.IndexRow{Hash: hash, Value: row})
-	}
-	return rows
-}
-
-// written lets go of rows that are on disk, unless they were replaced.
-func (k *hintBook) written(rows []store.IndexRow) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for i := range rows {
-		if hash := rows[i].Hash; bytes.Equal(k.rows[hash], rows[i].Value) {
-			k.removeRowLocked(hash)
-		}
-	}
 }
 
 // offer notes what came with a block. The oldest make room.

@@ -27,8 +27,8 @@ func PutHints(c *Chain, hash chainhash.Hash, row []byte) (waiting int, err error
 	return c.hints.bytes, err
 }
 
-// HintBatch is hintBatch.
-const HintBatch = hintBatch
+// HintBatch is rowBatch.
+const HintBatch = rowBatch
 
 // Offers returns how many hints that came with blocks are held, and their bytes.
 func Offers(c *Chain) (n, bytes int) {

@@ -3,7 +3,6 @@ package chain
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -24,9 +23,6 @@ import (
 //	hashes    32 each  merkle branch of the coinbase, the lowest first
 //	coinbase  rest     without witness, as on the wire
 const proofVersion = 1
-
-// proofBatch is how many bytes of proofs wait in memory for the next flush.
-const proofBatch = 1 << 20
 
 func encodeProof(proof *seal.Proof) []byte {
 	coinbase := proof.Encode()
@@ -51,58 +47,6 @@ func decodeProof(b []byte) (*seal.Proof, error) {
 		branch[i], rest = chainhash.Hash(rest[:chainhash.HashSize]), rest[chainhash.HashSize:]
 	}
 	return seal.ParseProof(rest, branch)
-}
-
-// proofs are the rows that are not on disk yet.
-type proofs struct {
-	mu    sync.Mutex // guards the fields below
-	rows  map[chainhash.Hash][]byte
-	bytes int // of all rows
-}
-
-func (p *proofs) get(hash chainhash.Hash) []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rows[hash]
-}
-
-// put reports whether it is time to write the rows.
-func (p *proofs) put(hash chainhash.Hash, row []byte) (full bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.rows == nil {
-		p.rows = make(map[chainhash.Hash][]byte)
-	}
-	p.bytes += len(row) - len(p.rows[hash])
-	p.rows[hash] = row
-	return p.bytes >= proofBatch
-}
-
-// room reports whether a row may wait that need not be written.
-func (p *proofs) room() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.bytes < proofBatch/2
-}
-
-func (p *proofs) waiting() []store.IndexRow {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rows := make([]store.IndexRow, 0, len(p.rows))
-	for hash, row := range p.rows {
-		rows = append(rows, store.IndexRow{Hash: hash, Value: row})
-	}
-	return rows
-}
-
-// written lets go of rows that are on disk: what a block proves never changes.
-func (p *proofs) written(rows []store.IndexRow) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range rows {
-		p.bytes -= len(p.rows[rows[i].Hash])
-		delete(p.rows, rows[i].Hash)
-	}
 }
 
 // writeIndex makes index rows, and all proofs and hints so far, durable.
@@ -159,7 +103,7 @@ func (c *Chain) SealProof(hash chainhash.Hash) (*seal.Proof, error) {
 // keptProof returns the proof in a block's row; nil where there is none, with
 // an error if the row is of no use.
 func (c *Chain) keptProof(hash chainhash.Hash) (*seal.Proof, error) {
-	row := c.proofs.get(hash)
+	row := c.proofs.row(hash)
 	if row == nil {
 		stored, ok, err := c.store.Proof(hash)
 		if err != nil || !ok {

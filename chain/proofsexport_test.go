@@ -7,8 +7,8 @@ import (
 	"github.com/charterchain/charter/chain/permission/seal"
 )
 
-// ProofBatch is proofBatch.
-const ProofBatch = proofBatch
+// ProofBatch is rowBatch.
+const ProofBatch = rowBatch
 
 // EncodeProof and DecodeProof are the row of a proof.
 var (
