@@ -106,7 +106,7 @@ func longGroup(t *testing.T, r *rand.Rand, n int) {
 			btcec.DoubleNonConst(&want, &tmp)
 		case 1: // the same or the opposite once more
 			other := acc
-			other.neg()
+			other.y.neg(&other.y)
 			btcec.AddNonConst(&want, &theirs[at], &tmp)
 			acc.addAffine(&points[at])
 			if i%64 == 0 {

@@ -49,8 +49,6 @@ func (p *affine) onCurve() bool {
 
 func (p *jacobian) isInfinity() bool { return p.z == feZero }
 
-func (p *jacobian) neg() { p.y.neg(&p.y) }
-
 // toAffine needs an inversion.
 func (p *jacobian) toAffine() affine {
 	if p.isInfinity() {

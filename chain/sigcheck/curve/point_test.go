@@ -93,7 +93,7 @@ func TestGroupLaws(t *testing.T) {
 			t.Fatal("(p+q)+s is not (q+s)+p")
 		}
 		left = p
-		left.neg()
+		left.y.neg(&left.y)
 		left.add(&p)
 		if !left.isInfinity() {
 			t.Fatal("-p+p is not infinity")
