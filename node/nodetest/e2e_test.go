@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/charterchain/charter/rpc/client"
 )
@@ -159,21 +157,7 @@ func expectReady(t *testing.T, c *Cluster, nodes ...*Node) {
 
 func expectMetrics(t *testing.T, n *Node, height float64) {
 	t.Helper()
-	resp, err := http.Get(n.Metrics + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(resp.Body)
-	if err != nil {
-		t.Fatalf("metrics of %s: %v", n.Name, err)
-	}
-	family := families["charter_chain_height"]
-	if family == nil {
-		t.Fatalf("metrics of %s have no charter_chain_height", n.Name)
-	}
-	if got := family.GetMetric()[0].GetGauge().GetValue(); got != height {
+	if got := metric(t, n, "charter_chain_height"); got != height {
 		t.Errorf("charter_chain_height of %s is %v, want %v", n.Name, got, height)
 	}
 }

@@ -147,7 +147,8 @@ func expectReadable(t *testing.T, p *params.Params, file string, want int) {
 	}
 }
 
-// metric returns the sum of a counter over its labels.
+// metric returns the sum of a counter or gauge over its labels; 0 if the node
+// does not show it.
 func metric(t *testing.T, n *Node, name string) (sum float64) {
 	t.Helper()
 	resp, err := http.Get(n.Metrics + "/metrics")
@@ -161,7 +162,7 @@ func metric(t *testing.T, n *Node, name string) (sum float64) {
 		t.Fatalf("metrics of %s: %v", n.Name, err)
 	}
 	for _, m := range families[name].GetMetric() {
-		sum += m.GetCounter().GetValue()
+		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 	}
 	return sum
 }
